@@ -48,8 +48,11 @@ if TYPE_CHECKING:
     from clipsearch.gallery.contact_sheet import write_contact_sheet
     from clipsearch.gallery.curation import RepresentativePicture, UnusualPicture
     from clipsearch.gallery.details import CatalogFacets, OnThisDay, PictureDetails
-    from clipsearch.gallery.duplicates import DuplicateGroup, DuplicatePicture, NearDuplicate
+    from clipsearch.gallery.duplicates import ComparedProperty, DuplicateGroup, DuplicatePicture, NearDuplicate
+    from clipsearch.gallery.events import Event, EventPage
     from clipsearch.gallery.heat_map import HeatMap, draw_heat_map
+    from clipsearch.gallery.keywords import KeywordReport
+    from clipsearch.gallery.summaries import PictureRecord, PictureSummary
     from clipsearch.images.remote.fetch import fetch_picture
     from clipsearch.indexing.options import IndexOptions
     from clipsearch.maintenance.backups import restore_catalog
@@ -102,6 +105,7 @@ __all__ = [
     "CheckReport",
     "ClipSearchError",
     "ClipSearchNotice",
+    "ComparedProperty",
     "Concept",
     "CurrentRun",
     "Description",
@@ -109,6 +113,8 @@ __all__ = [
     "DuplicateGroup",
     "DuplicatePicture",
     "Estimate",
+    "Event",
+    "EventPage",
     "ExportReport",
     "FetchedPicture",
     "Finding",
@@ -123,6 +129,7 @@ __all__ = [
     "IndexOptions",
     "IndexReport",
     "InputError",
+    "KeywordReport",
     "LabelHit",
     "LabelQuality",
     "LabelledPicture",
@@ -138,6 +145,8 @@ __all__ = [
     "PictureCluster",
     "PictureDetails",
     "PictureMap",
+    "PictureRecord",
+    "PictureSummary",
     "QualityComparison",
     "Query",
     "QueryError",
@@ -186,17 +195,21 @@ _PLACES = {
     "Catalog": "catalog",
     "CatalogFacets": "gallery.details",
     "CheckReport": "maintenance.reports",
+    "ComparedProperty": "gallery.duplicates",
     "DEFAULT_CUTOFF": "scoring.relevance",
     "Description": "description",
     "Difference": "evaluation.metrics",
     "DuplicateGroup": "gallery.duplicates",
     "DuplicatePicture": "gallery.duplicates",
     "Estimate": "evaluation.metrics",
+    "Event": "gallery.events",
+    "EventPage": "gallery.events",
     "ExportReport": "transfer.export",
     "Finding": "maintenance.reports",
     "HeatMap": "gallery.heat_map",
     "ImportReport": "transfer.imports",
     "IndexOptions": "indexing.options",
+    "KeywordReport": "gallery.keywords",
     "LabelQuality": "evaluation",
     "NarrowerQuery": "search.narrowing",
     "NearDuplicate": "gallery.duplicates",
@@ -205,6 +218,8 @@ _PLACES = {
     "PictureCluster": "gallery.clusters",
     "PictureDetails": "gallery.details",
     "PictureMap": "session.map_file",
+    "PictureRecord": "gallery.summaries",
+    "PictureSummary": "gallery.summaries",
     "QualityComparison": "evaluation",
     "Query": "query",
     "RelevanceQuality": "evaluation",

@@ -13,6 +13,7 @@ ClipSearchError
 ├── ModelError              a model that can't be loaded or is incompatible
 │   └── ModelUnavailableError   its files are not cached and the hub can't be reached
 ├── RunnerError             a cluster runner, such as Ray, failed
+├── ServiceError            the system's manager of services is missing, or has refused
 ├── VectorIndexError        the nearest-neighbour index
 │   └── IndexMismatchError  embeddings of another model or dimension
 └── StoreError              the SQL store
@@ -113,6 +114,10 @@ class ModelUnavailableError(ModelError):
 
 
 class RunnerError(ClipSearchError):
+    pass
+
+
+class ServiceError(ClipSearchError):
     pass
 
 

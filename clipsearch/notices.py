@@ -6,6 +6,7 @@ the whole process and not thread-safe, so that an overlapping `warnings.catch_wa
 
 import contextlib
 import logging
+import time
 import warnings
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -26,6 +27,19 @@ def notify(text: str) -> None:
     """Log a notice, one line of text; repeated notices are not deduplicated."""
     if not _is_muted.get():
         LOGGER.warning("%s", text)
+
+
+def inform(text: str) -> None:
+    """Log what is done, one line of text, for users who set the logger's level to INFO, as `clipsearch -v` does."""
+    LOGGER.info("%s", text)
+
+
+@contextlib.contextmanager
+def timed(step: str) -> Iterator[None]:
+    """Log a step that has succeeded with its seconds, as in `inform`."""
+    start = time.perf_counter()
+    yield
+    LOGGER.info("%s: %.3f s", step, time.perf_counter() - start)
 
 
 def are_muted() -> bool:
@@ -58,6 +72,8 @@ class WarningsHandler(logging.Handler):
     """Logging handler that re-issues each notice as a `ClipSearchNotice` through `warnings`."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.name != LOGGER.name:  # child loggers, such as the web server's, log errors rather than notices
+        if (
+            record.name != LOGGER.name or record.levelno < logging.WARNING
+        ):  # child loggers, such as the web server's, log errors rather than notices
             return
         warnings.warn(record.getMessage(), ClipSearchNotice, stacklevel=2)

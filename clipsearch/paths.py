@@ -1,4 +1,4 @@
-"""Locate catalogs, the cache, the configuration and bundled data."""
+"""Locate catalogs, the cache and bundled data."""
 
 import os
 import re
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from clipsearch import configuration
 from clipsearch.errors import InputError
 
 StrPath: TypeAlias = str | os.PathLike[str]
@@ -52,14 +53,14 @@ class CatalogPlace:
 def catalog_place(requested: str | os.PathLike[str] | None = None) -> CatalogPlace:
     """Return the location of a catalog: its folder, absolute, or its database.
 
-    The requested one, else CLIPSEARCH_CATALOG, else the platform's data folder.
+    The requested one, else the configured one (CLIPSEARCH_CATALOG), else the platform's data folder.
 
     Raises:
         InputError: the name is empty, or a URL of something else.
     """
     if requested is not None and not os.fspath(requested):
         raise InputError("the name of the catalog's folder is empty: leave the option out for the default folder")
-    location = requested or os.environ.get("CLIPSEARCH_CATALOG")
+    location = requested or configuration.find("catalog")
     if not location:
         import platformdirs
 
@@ -98,23 +99,13 @@ def _without_password(url: str) -> str:
 
 
 def cache_dir() -> Path:
-    """Return the folder for data that can be rebuilt: $CLIPSEARCH_CACHE, else the user's cache folder."""
-    configured = os.environ.get("CLIPSEARCH_CACHE")
-    if not configured:
-        import platformdirs
+    """Return the folder for data that can be rebuilt: the configured one, else the user's cache folder."""
+    configured = configuration.find("cache")
+    if configured:
+        return expand_user(configured)
+    import platformdirs
 
-        configured = platformdirs.user_cache_dir("clipsearch")
-    return Path(configured)
-
-
-def config_dir() -> Path:
-    """Return the folder for the user's settings: $CLIPSEARCH_CONFIG, else the user's configuration folder."""
-    configured = os.environ.get("CLIPSEARCH_CONFIG")
-    if not configured:
-        import platformdirs
-
-        configured = platformdirs.user_config_dir("clipsearch", False)
-    return Path(configured)
+    return Path(platformdirs.user_cache_dir("clipsearch"))
 
 
 def index_folder(directory: Path) -> Path:

@@ -1,4 +1,6 @@
-"""Read settings from environment variables, and check the names of devices, runtimes and precisions.
+"""Read settings, and check the names of devices, runtimes and precisions.
+
+From environment variables, those of `configuration.VARIABLES` also from config.toml:
 
 CLIPSEARCH_CATALOG    folder of the catalog, or postgresql:// URL of a database
 CLIPSEARCH_MODEL      model of a new catalog
@@ -6,18 +8,18 @@ CLIPSEARCH_DEVICE     cpu, cuda, cuda:1, mps
 CLIPSEARCH_RUNTIME    torch, openvino
 CLIPSEARCH_PRECISION  auto, f32, bf16, int8
 CLIPSEARCH_CACHE      folder of caches, which can be rebuilt
-CLIPSEARCH_CONFIG     folder of the user's settings on this machine
+CLIPSEARCH_CONFIG     config.toml, or the folder of it and of the user's decisions on this machine
 CLIPSEARCH_TOKEN      token that clients of the web server must present
 CLIPSEARCH_MILVUS_TOKEN  NAME:PASSWORD or token for a Milvus server
 CLIPSEARCH_INDEX_SERVERS  trusted Milvus servers for a catalog's index, milvus://HOST[:PORT] each
 CLIPSEARCH_ALLOW_URL  1: the command line fetches pictures given as a URL; HOST:PORT,...: also from these
 """
 
-import os
 import re
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+from clipsearch import configuration
 from clipsearch.errors import InputError
 from clipsearch.types import ModelOptions
 
@@ -35,30 +37,44 @@ DEFAULT_MAX_SECONDS = 60
 
 
 def model_name() -> str | None:
-    """Return the default model name of a new catalog, from CLIPSEARCH_MODEL."""
-    return os.environ.get("CLIPSEARCH_MODEL") or None
-
-
-def device_name() -> str | None:
-    return os.environ.get("CLIPSEARCH_DEVICE") or None
-
-
-def runtime_name() -> str | None:
-    return os.environ.get("CLIPSEARCH_RUNTIME") or None
-
-
-def precision_name() -> str | None:
-    return os.environ.get("CLIPSEARCH_PRECISION") or None
+    """Return the default model name of a new catalog."""
+    return configuration.find("model")
 
 
 def with_environment(options: ModelOptions) -> ModelOptions:
-    """Return the options with device, runtime and precision from the environment where they have none."""
+    """Return the options with device, runtime and precision from the environment or config.toml where they have none.
+
+    Raises:
+        InputError: config.toml is invalid, or its device, runtime or precision is; the message names the line.
+    """
     return replace(
         options,
-        device=options.device or device_name(),
-        runtime=options.runtime or runtime_name(),
-        precision=options.precision or precision_name(),
+        device=options.device or _find_checked("device"),
+        runtime=options.runtime or _find_checked("runtime"),
+        precision=options.precision or _find_checked("precision"),
     )
+
+
+def check(key: str, value: str) -> None:
+    """Check the value of a key of config.toml.
+
+    Raises:
+        InputError: no such device, runtime or precision.
+    """
+    checks = {"device": check_device, "runtime": check_runtime, "precision": check_precision}
+    if key in checks:
+        checks[key](value)
+
+
+def _find_checked(key: str) -> str | None:
+    value = configuration.find(key)
+    origin = configuration.origin_in_file(key)
+    if value is not None and origin is not None:
+        try:
+            check(key, value)
+        except InputError as error:
+            raise InputError(f"{origin}: {error}") from error
+    return value
 
 
 def with_suffix(options: ModelOptions) -> ModelOptions:
@@ -115,4 +131,4 @@ def allowed_hosts() -> frozenset[str]:
 
 
 def _allowed_urls() -> list[str]:
-    return [each.strip().lower() for each in os.environ.get("CLIPSEARCH_ALLOW_URL", "").split(",")]
+    return [each.strip().lower() for each in (configuration.find("allow_url") or "").split(",")]

@@ -6,8 +6,8 @@ trusted.
 
 from contextlib import suppress
 
+from clipsearch.configuration import config_dir
 from clipsearch.files import atomic_write
-from clipsearch.paths import config_dir
 
 # Room for some thousand entries; the oldest are evicted.
 _MAX_BYTES = 1 << 18

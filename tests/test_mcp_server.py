@@ -74,17 +74,28 @@ def pictures(result: Any) -> list[bytes]:
     return [base64.b64decode(part.data) for part in result.content if part.type == "image"]
 
 
+TOOLS = {
+    *("search", "similar", "contact_sheet", "details", "text", "caption", "classify", "status", "facets", "events"),
+    "saved",
+}
+
+
 def test_it_tells_what_it_can_do(client):
     tools = client.ask(ClientSession.list_tools).tools
-    assert {tool.name for tool in tools} == {"search", "text", "caption", "classify", "similar", "status"}
+    assert {tool.name for tool in tools} == TOOLS
     assert all(tool.description and tool.annotations.read_only_hint for tool in tools)
 
 
 def test_a_search_answers_with_lines_and_small_pictures(client):
     found = client.call("search", query="a glazed donut", top_k=3)
     assert not found.is_error
-    lines = texts(found)[0].splitlines()
-    assert len(lines) == 3 and lines[0].startswith("1. id ") and lines[0].endswith("donut.png")
+    *lines, last = texts(found)[0].splitlines()
+    assert (
+        len(lines) == 3
+        and last.startswith("next: ")
+        and lines[0].startswith("1. id ")
+        and lines[0].endswith("donut.png")
+    )
     shown = pictures(found)
     assert len(shown) == 3
     for jpeg in shown:
@@ -101,11 +112,11 @@ def test_pictures_can_be_left_out_and_what_is_not_there_is_said(client):
 
 def test_typing_errors_are_noticed_and_filters_alone_have_no_relevance(client):
     found = client.call("search", query="a zerba", top_k=1, thumbnails=False)
-    assert texts(found)[0].splitlines()[-1] == "suggestion: a zebra"
+    assert texts(found)[0].splitlines()[-2] == "suggestion: a zebra"
     found = client.call("search", query="a zerba", min_relevance=0.99)
     assert texts(found) == ["No picture matches.\nsuggestion: a zebra"]
     found = client.call("search", query="type:png", top_k=2, thumbnails=False)
-    assert len(texts(found)[0].splitlines()) == 2 and "relevance" not in texts(found)[0]
+    assert len(texts(found)[0].splitlines()) == 3 and "relevance" not in texts(found)[0]
 
 
 def test_words_for_a_picture_and_pictures_like_it(client):
@@ -115,8 +126,10 @@ def test_words_for_a_picture_and_pictures_like_it(client):
     assert said.startswith("relevance 0.") and said.endswith(" a glazed donut")
     said = texts(client.call("classify", id=number, texts=["a dog", "a donut"]))[0].splitlines()
     assert said[0].endswith(" a donut") and float(said[0].split()[0]) > 0.9
-    like = texts(client.call("similar", id=number, top_k=2, thumbnails=False))[0].splitlines()
-    assert len(like) == 2 and f"id {number}," not in "".join(like)
+    *like, last = texts(client.call("similar", id=number, top_k=2, thumbnails=False))[0].splitlines()
+    assert [line[:6] for line in like] == ["1. id ", "2. id "] and f"id {number}," not in "".join(like)
+    more = texts(client.call("similar", id=number, top_k=2, thumbnails=False, after=last.removeprefix("next: ")))[0]
+    assert more.startswith("3. id ")
 
 
 def test_status_says_what_there_is(client, directory):
@@ -147,13 +160,11 @@ def test_what_cannot_be_answered_is_told(client, name, arguments, words):
     assert found.is_error and words in texts(found)[0]
 
 
-def test_the_pictures_of_an_answer_keep_to_a_budget(directory, monkeypatch):
-    from clipsearch import mcp_server
+def test_the_pictures_of_an_answer_keep_to_a_budget(directory):
+    from clipsearch.mcp_server.answers import thumbnails
 
     with Catalog.open(directory, shared=True) as catalog:
-        hits = catalog.search("a cat", top_k=10)
-        monkeypatch.setattr(mcp_server, "_MAX_BYTES", 20_000)
-        shown = mcp_server._thumbnails(catalog, hits)
+        shown = thumbnails(catalog, catalog.search("a cat", top_k=10), max_bytes=20_000)
     sizes = [len(part.data) for part in shown if not isinstance(part, str)]
     assert 1 <= len(sizes) < 10 and sum(sizes) <= 20_000
     assert shown[-1] == "Size limit reached: the remaining pictures are omitted."
@@ -212,7 +223,7 @@ def test_a_fault_of_the_catalog_is_named_without_a_path(tools, monkeypatch, capl
     def fail(*_, **__):
         raise StoreError(f"the catalog {directory} failed")
 
-    monkeypatch.setattr(Catalog, "search", fail)
+    monkeypatch.setattr(Catalog, "search_page", fail)
     text, is_error = tools("search", query="x")
     assert is_error and str(directory) not in text and "the catalog can't be used" in text
     assert str(directory) in caplog.text

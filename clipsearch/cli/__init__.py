@@ -5,53 +5,65 @@ Exit codes: 0 ok, 1 error, 2 usage, 3 no catalog, 4 model not available, 5 some 
 """
 
 import gc
-import logging
 import sys
 import warnings
+from contextlib import suppress
 
 import typer
 
 from clipsearch.cli.commands import make_app
-from clipsearch.cli.options import INTERRUPTED
-from clipsearch.cli.render import OutputClosedError, note
+from clipsearch.cli.completion import command_words, is_completing
+from clipsearch.cli.logs import NoticePrinter, report_error, restored
+from clipsearch.cli.options import INTERRUPTED, Invocation
+from clipsearch.cli.plain_query import read_command_line
+from clipsearch.cli.render import OutputClosedError
 from clipsearch.errors import ClipSearchError
 from clipsearch.notices import LOGGER
 
 
-class NoticePrinter(logging.Handler):
-    """Logging handler that prints each notice as a line on stderr."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        note(f"clipsearch: {record.getMessage()}")
-
-
 def run(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit code; errors become one line on stderr."""
-    app = make_app(sys.argv[1:] if arguments is None else arguments)
+    """Run one command and return its exit code; errors become one line on stderr, and in the log file."""
+    if is_completing():
+        return _complete()
+    with restored():
+        return _run(arguments)
+
+
+def _complete() -> int:
+    """Answer a shell that completes a command line; whatever fails completes nothing."""
+    with suppress(Exception):
+        make_app(command_words())(prog_name="clipsearch")
+    return 0
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
-        result = app(arguments, standalone_mode=False)
+        line = read_command_line(sys.argv[1:] if arguments is None else arguments)
+        # Without arguments given here, typer reads those of the process, on Windows with patterns expanded.
+        given = line.arguments if line.is_changed else arguments
+        result = make_app(line.words)(given, standalone_mode=False, obj=Invocation(line.is_plain))
     except typer.TyperException as error:
         message, context = error.format_message(), getattr(error, "ctx", None)
         if "\n" in message:  # the help that a command without arguments shows
             print(message, file=sys.stderr)
         else:
             hint = f" (see '{context.command_path} --help')" if context is not None else ""
-            note(f"clipsearch: {message}{hint}")
+            report_error(f"{message}{hint}")
         return error.exit_code
     except ClipSearchError as error:
-        note(f"clipsearch: {error}")
+        report_error(str(error))
         return error.exit_code
     except OutputClosedError:
         return 0
     except OSError as error:
         # Expected ones are ClipSearchErrors; the rest are the system's: a full disk, an unmounted drive.
-        note(f"clipsearch: {error}")
+        report_error(str(error))
         return ClipSearchError.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        note("clipsearch: interrupted")
+        report_error("interrupted")
         return INTERRUPTED
     if result == INTERRUPTED:  # caught by typer, or by the command for a clean stop
-        note("clipsearch: interrupted")
+        report_error("interrupted")
     return result if isinstance(result, int) else 0
 
 

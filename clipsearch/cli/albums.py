@@ -1,6 +1,5 @@
 """Implement clipsearch album list | show | add | remove | rename | delete, and favourite."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -72,7 +71,7 @@ def show(
     with Catalog.open(catalog) as opened:
         album, content_ids = opened.albums.get(name), opened.albums.pictures(name)
         files = {each.content_id: each.paths for each in opened.pictures.list(content_ids)}
-    failed = _write_keyword(album.name, [path for each in files.values() for path in each]) if write_xmp else []
+        failed = opened.pictures.add_keywords(list(files), [album.name]).failed if write_xmp else ()
     if json:
         pictures = [{"id": each, "paths": list(files.get(each, ()))} for each in content_ids]
         print_json(_row(album) | {"pictures": pictures})
@@ -202,19 +201,6 @@ def _report(what: str, numbers: dict[str, int], album: Album, *, json: bool) -> 
         print_json(_row(album) | numbers)
     else:
         out(f"{_line(album)}; {what}")
-
-
-def _write_keyword(name: str, paths: list[str]) -> list[str]:
-    """Write the sidecars of files; return the reasons why some can't be written."""
-    from clipsearch.images.xmp.sidecars import add_keywords
-
-    failed = []
-    for path in paths:
-        try:
-            add_keywords(Path(path), [name])
-        except InputError as error:
-            failed.append(str(error))
-    return failed
 
 
 def _line(album: Album) -> str:

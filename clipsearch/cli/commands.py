@@ -9,6 +9,8 @@ from typing import Any
 
 import typer
 
+from clipsearch.cli.examples import epilog_of
+from clipsearch.cli.logs import set_up
 from clipsearch.cli.plain_values import PlainGroup
 from clipsearch.cli.query_arguments import QueryCommand
 
@@ -16,6 +18,7 @@ from clipsearch.cli.query_arguments import QueryCommand
 _COMMANDS = {
     "index": "index.index",
     "watch": "watch.watch",
+    "service": "service.app",
     "ocr": "ocr.ocr",
     "reindex": "reindex.reindex",
     "query": "query.query",
@@ -37,6 +40,7 @@ _COMMANDS = {
     "dupes": "duplicates.dupes",
     "status": "status.status",
     "model": "models.app",
+    "config": "config.app",
     "serve": "serve.serve",
     "mcp": "serve.mcp",
     "export": "transfer.export",
@@ -54,6 +58,15 @@ _COMMANDS = {
 # What other programs call a command; not in `--help`.
 _OTHER_NAMES = {"search": "query", "find": "query", "albums": "album", "favorite": "favourite"}
 
+COMMAND_NAMES = frozenset({*_COMMANDS, *_OTHER_NAMES})
+"""Names of all commands."""
+
+ROOT_OPTIONS = frozenset({"-h", "--help", "--version", "--install-completion", "--show-completion"})
+"""Options that go before a command, and end the program."""
+
+LOG_OPTIONS = {"-q": False, "--quiet": False, "-v": False, "--verbose": False, "--log-file": True}
+"""Options that go before a command or after it → whether they take a value."""
+
 # Commands with words that may begin with a sign.
 _QUERIES = {"query", "save", "unusual", "representative"}
 
@@ -68,17 +81,18 @@ def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
+        epilog='Without a command: clipsearch "a cat" is a query. Help of a command: clipsearch help query',
     )
     app.callback()(_options)
-    is_one = bool(arguments) and arguments[0] in {*_COMMANDS, *_OTHER_NAMES}
+    is_one = bool(arguments) and arguments[0] in COMMAND_NAMES
     for name in [arguments[0]] if is_one else _COMMANDS:
         known = _OTHER_NAMES.get(name, name)
         module, _, attribute = _COMMANDS[known].partition(".")
         command: Any = getattr(import_module(f"clipsearch.cli.{module}"), attribute)
         if isinstance(command, typer.Typer):
-            app.add_typer(command, name=name, cls=PlainGroup)
+            app.add_typer(command, name=name, cls=PlainGroup, epilog=epilog_of(known))
         else:
-            app.command(name, cls=QueryCommand if known in _QUERIES else None)(command)
+            app.command(name, epilog=epilog_of(known), cls=QueryCommand if known in _QUERIES else None)(command)
     return app
 
 
@@ -91,6 +105,11 @@ def _print_version(is_requested: bool) -> None:
 
 
 def _options(
+    quiet: bool = typer.Option(False, "-q", "--quiet", help="Print results and errors only: no notices, no progress."),
+    verbose: bool = typer.Option(False, "-v", "--verbose", help="Print what is done: models, devices, seconds."),
+    log_file: str | None = typer.Option(
+        None, "--log-file", metavar="FILE", help="Append that to FILE, with times.", show_default=False
+    ),
     version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
 ) -> None:
-    pass
+    set_up(is_quiet=quiet, is_verbose=verbose, log_file=log_file)

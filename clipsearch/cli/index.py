@@ -20,7 +20,7 @@ from clipsearch.cli.options import (
     WaitOption,
     decoding_limits,
 )
-from clipsearch.cli.render import print_json, print_report, report_json
+from clipsearch.cli.render import print_json, print_report, report_json, shows_progress
 from clipsearch.settings import DEFAULT_MAX_SECONDS
 
 if TYPE_CHECKING:
@@ -150,8 +150,8 @@ def index(
 
 
 def is_terminal() -> bool:
-    """Return whether stderr is a terminal."""
-    return sys.stderr.isatty()
+    """Return whether stderr is a terminal that shows notes and progress."""
+    return shows_progress()
 
 
 class ProgressBar:

@@ -1,6 +1,6 @@
 """Define the options that several commands share."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +10,18 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What commands are told of the command line.
+
+    Attributes:
+        is_plain: it names no command, as in `clipsearch "a cat"`.
+    """
+
+    is_plain: bool = False
+
 
 CatalogOption = Annotated[
     str | None,

@@ -9,6 +9,9 @@ from typing import Any, Literal, get_args
 
 from typer.core import TyperArgument, TyperGroup, TyperOption
 
+from clipsearch.cli.completion import add_completion, is_completing
+from clipsearch.cli.examples import shorten_help, show_plainly
+
 # Longer ones are left to typer.
 _MAX_DIGITS = 9
 
@@ -23,15 +26,19 @@ class PlainGroup(TyperGroup):
         command = super().get_command(ctx, cmd_name)
         if command is not None:
             _take_plain(command.get_params(ctx))  # with --help, which is made once
+            shorten_help(command)
         return command
 
 
 def _take_plain(parameters: list[Any]) -> list[Any]:
     """Replace the converters of parameters, and return the parameters."""
     for parameter in parameters:
+        show_plainly(parameter)
         if isinstance(parameter, TyperArgument | TyperOption) and "get_runtime_param" not in vars(parameter):
             # Typer makes its converter at the first use; so does this, for other values.
             parameter.get_runtime_param = _PlainValues(parameter.get_runtime_param).get  # type: ignore[method-assign]
+    if is_completing():
+        add_completion(parameters)
     return parameters
 
 

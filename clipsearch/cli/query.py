@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clipsearch.cli.here import current_folder, index_here, should_index_here, within
 from clipsearch.cli.index import is_terminal
 from clipsearch.cli.options import (
+    INTERRUPTED,
     AllowUrlOption,
     CatalogOption,
     DeviceOption,
+    Invocation,
     JsonOption,
     ModelOption,
     PrecisionOption,
@@ -19,23 +22,13 @@ from clipsearch.cli.options import (
     TopKOption,
 )
 from clipsearch.cli.picture_argument import load_picture
+from clipsearch.cli.place_hits import check_places, place_hits
 from clipsearch.cli.query_arguments import read_query
-from clipsearch.cli.render import (
-    Facts,
-    hits_json,
-    note,
-    note_phrases,
-    print_csv,
-    print_hit_lines,
-    print_hits,
-    print_json,
-    print_paths,
-    print_suggestions,
-    printable,
-)
+from clipsearch.cli.query_output import QueryResult, find_facts, output_of, print_result
+from clipsearch.cli.render import note, note_phrases, printable
 from clipsearch.cli.terminal_images import check_thumbnails, print_thumbnails
 from clipsearch.cli.viewing import check_sheet, open_file, write_sheet
-from clipsearch.errors import InputError, QueryError
+from clipsearch.errors import ClipSearchError, InputError, QueryError
 from clipsearch.images.locations import find_location
 from clipsearch.paths import expand_user
 from clipsearch.text import is_url
@@ -45,11 +38,10 @@ if TYPE_CHECKING:
     from clipsearch.catalog import Catalog
     from clipsearch.query import Query
     from clipsearch.query.phrases import Phrase
-    from clipsearch.search.hits import SearchHit
-    from clipsearch.search.narrowing import Suggestions
 
 
 def query(
+    context: typer.Context,
     query_words: Annotated[
         list[str] | None,
         typer.Argument(
@@ -78,6 +70,9 @@ def query(
             show_default=False,
         ),
     ] = None,
+    not_itself: Annotated[
+        bool, typer.Option("--not-itself", help="Omit the pictures that QUERY names, and copies of them.")
+    ] = False,
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
@@ -118,6 +113,8 @@ def query(
     text: Annotated[
         bool, typer.Option("--text", help="Take QUERY as plain words, without operators, dates and paths.")
     ] = False,
+    add: Annotated[bool, typer.Option("-a", "--add", help="Index new files of the current folder first.")] = False,
+    here: Annotated[bool, typer.Option("--here", help="Find only pictures below the current folder.")] = False,
     allow_url: AllowUrlOption = False,
     suggest: Annotated[bool, typer.Option("--suggest", help="Also print narrower and related queries.")] = False,
     explain: Annotated[
@@ -132,35 +129,50 @@ def query(
         str | None,
         typer.Option("--html", metavar="FILE", help="Also write a contact sheet to FILE.html.", show_default=False),
     ] = None,
+    copy_to: Annotated[
+        str | None,
+        typer.Option("--copy-to", metavar="FOLDER", help="Also copy the files to FOLDER.", show_default=False),
+    ] = None,
+    link_to: Annotated[
+        str | None,
+        typer.Option("--link-to", metavar="FOLDER", help="Also link the files in FOLDER.", show_default=False),
+    ] = None,
     thumbnails: Annotated[bool, typer.Option("--thumbnails", help="Also show thumbnails in the terminal.")] = False,
     open_it: Annotated[bool, typer.Option("--open", help="Also open the first hit or contact sheet.")] = False,
-) -> None:
+) -> int:
     """Find the pictures nearest to words or pictures.
 
     Prints rank, relevance, score (cosine) and path.
 
-    'search' and 'find' are the same.
+    'search' and 'find' are the same, and so is no command: clipsearch "a cat".
     """
     from clipsearch.catalog import Catalog
 
-    output = _output_of(json=json, jsonl=jsonl, csv=csv, paths=paths, print0=print0)
+    output = output_of(json=json, jsonl=jsonl, csv=csv, paths=paths, print0=print0)
     if suggest and output not in ("table", "json"):
         raise InputError("--suggest goes with the table or with --json")
     words = " ".join(query_words or ())
     sheet = check_sheet(html)
+    places = check_places(copy_to, link_to)
     if thumbnails:
         check_thumbnails()
+    is_plain = isinstance(context.obj, Invocation) and context.obj.is_plain
+    if add or (is_plain and should_index_here(catalog, is_shown=output == "table")):
+        is_done = index_here(directory=catalog, model=model, device=device, runtime=runtime, precision=precision)
+        if not is_done:
+            return INTERRUPTED
     with Catalog.open(
         catalog, model=model, device=device, runtime=runtime, precision=precision, show_progress=is_terminal()
     ) as opened:
         parsed, phrases = _parse(query_words or (), opened, text=text, has_marks=bool(more))
+        parsed = within(parsed, current_folder()) if here else parsed
         _check_files(parsed)
         fetched = {
             url: load_picture(url, allow_url=allow_url, or_else="; use --text for words") for url in _urls(parsed)
         }
         min_relevance = max(min_relevance, opened.cutoff_for(confidence) if confidence is not None else 0.0)
         hits = opened.search(
-            parsed,
+            opened.pictures.without_own(parsed) if not_itself else parsed,
             top_k=top_k,
             min_relevance=min_relevance,
             pictures=fetched,
@@ -177,7 +189,8 @@ def query(
         used = opened.model.name if json else ""
         suggestion = opened.suggest(parsed) if output in ("table", "json") else None
         suggestions = opened.suggestions(parsed, pictures=fetched) if suggest else None
-        facts = _facts(hits, opened) if output in ("json", "jsonl", "csv") else {}
+        indexed = opened.admin.folders() if places else ()
+        facts = find_facts(hits, opened) if output in ("json", "jsonl", "csv") else {}
     if explain and query_words:
         note(f"parsed as: {printable(str(parsed))}")
     elif is_terminal():
@@ -186,42 +199,17 @@ def query(
         write_sheet(sheet, hits, words)
     if thumbnails:
         print_thumbnails(hits)
-    match output:
-        case "json":
-            print_json(hits_json(words, used, hits, facts, suggestion, suggestions, phrases))
-        case "jsonl":
-            print_hit_lines(hits, facts)
-        case "csv":
-            print_csv(hits, facts)
-        case "paths":
-            print_paths((hit.path for hit in hits), end=b"\0" if print0 else b"\n")
-        case _:
-            _print_table(hits, parsed, min_relevance, suggestion, suggestions)
+    result = QueryResult(words, parsed, phrases, hits, used, facts, suggestion, suggestions, min_relevance)
+    print_result(result, output, ends_with_nul=print0)
+    is_placed = place_hits(hits, places, indexed=indexed)
     if open_it and (sheet is not None or hits):
         open_file(hits[0].path if sheet is None else str(sheet))
+    return 0 if is_placed else ClipSearchError.exit_code
 
 
 def _marks(pictures: Sequence[str] | None) -> list[int | str]:
     """Return marked pictures as the library takes them: numbers as content ids."""
     return [int(each) if each.isascii() and each.isdecimal() else each for each in pictures or ()]
-
-
-def _facts(hits: "Sequence[SearchHit]", catalog: "Catalog") -> Facts:
-    details = catalog.pictures.list([hit.content_id for hit in hits])
-    return {each.content_id: each for each in details}
-
-
-def _output_of(*, json: bool, jsonl: bool, csv: bool, paths: bool, print0: bool) -> str:
-    """Return the name of the output format.
-
-    Raises:
-        InputError: several were chosen.
-    """
-    chosen = {"json": json, "jsonl": jsonl, "csv": csv, "paths": paths or print0}
-    names = [name for name, is_chosen in chosen.items() if is_chosen]
-    if len(names) > 1:
-        raise InputError("choose one output format: --json, --jsonl, --csv, --paths or -0")
-    return names[0] if names else "table"
 
 
 def _parse(
@@ -246,32 +234,6 @@ def _parse(
     if not has_marks:
         raise QueryError("what to look for is missing: write QUERY, or --more PICTURE")
     return Query(), ()
-
-
-def _print_table(
-    hits: "list[SearchHit]",
-    parsed: "Query",
-    min_relevance: float,
-    suggestion: str | None,
-    suggestions: "Suggestions | None",
-) -> None:
-    """Print the hits, and notes about their relevance or about an empty result."""
-    from clipsearch.scoring.relevance import has_match
-
-    if hits:
-        print_hits(hits)
-        if not has_match(hit.relevance for hit in hits) and not any(hit.written for hit in hits):
-            note("clipsearch: nothing seems to match; these are the nearest pictures")
-    elif min_relevance:
-        note(f"clipsearch: no match: no picture has a relevance of {min_relevance:.3g} or more")
-    elif parsed.filters:
-        note(f"clipsearch: no picture passes the filters: {printable(' '.join(map(str, parsed.filters)))}")
-    else:
-        note("clipsearch: the catalog is empty: add pictures with 'clipsearch index FOLDER'")
-    if suggestion is not None:
-        note(f'clipsearch: did you mean "{suggestion}"?')
-    if suggestions is not None:
-        print_suggestions(suggestions)
 
 
 def _urls(query: "Query") -> list[str]:

@@ -21,13 +21,17 @@ class QueryCommand(TyperCommand):
     """Command that treats unknown arguments with a leading sign as words of the query."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        takes_value = {
-            name: not getattr(param, "is_flag", True)
-            for param in self.get_params(ctx)
-            for name in param.opts
-            if name.startswith("-")
-        }
-        return super().parse_args(ctx, options_first(args, takes_value))
+        return super().parse_args(ctx, options_first(args, options_of(self, ctx)))
+
+
+def options_of(command: Any, context: Any = None) -> dict[str, bool]:
+    """Return option name → whether it takes a value, of a command; with those of every command in its context."""
+    return {
+        name: not getattr(param, "is_flag", True)
+        for param in (command.params if context is None else command.get_params(context))
+        for name in param.opts
+        if name.startswith("-")
+    }
 
 
 def options_first(arguments: Sequence[str], takes_value: Mapping[str, bool]) -> list[str]:

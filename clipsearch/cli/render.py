@@ -12,15 +12,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from clipsearch.cli.colours import coloured
 from clipsearch.cli.passed_over import describe_passed_over
-from clipsearch.description import NOTHING, to_json
 from clipsearch.quantities import count, rate
 from clipsearch.search.hits import SearchHit
 from clipsearch.text import is_url
 from clipsearch.types import CaptionHit, ImageMatch, IndexReport, PartialFile, SkippedFile, TextReport
 
 if TYPE_CHECKING:
-    from clipsearch.gallery.details import PictureDetails
+    from clipsearch.gallery.summaries import PictureSummary
     from clipsearch.query.phrases import Phrase
     from clipsearch.search.narrowing import Suggestions
 
@@ -55,9 +55,33 @@ def write(data: bytes) -> None:
         raise OutputClosedError from error
 
 
-def note(line: str) -> None:
-    """Print a line for the user on stderr."""
-    print(printable(line), file=sys.stderr)
+def discard_without_streams() -> None:
+    """Have what is printed go nowhere where stdout or stderr is missing, as for a service that has no window."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+
+
+_is_quiet = False
+
+
+def set_quiet(is_quiet: bool) -> None:
+    """Keep notes and progress from stderr, or not."""
+    global _is_quiet  # noqa: PLW0603 (one command runs in a process)
+    _is_quiet = is_quiet
+
+
+def note(line: str, *, is_error: bool = False) -> None:
+    """Print a line for the user on stderr; with --quiet errors alone."""
+    if _is_quiet and not is_error:
+        return
+    name, colon, text = printable(line).partition(":")
+    print((coloured(name, "red", sys.stderr) if is_error else name) + colon + text, file=sys.stderr)
+
+
+def shows_progress() -> bool:
+    """Return whether stderr is a terminal, and not quiet."""
+    return not _is_quiet and sys.stderr is not None and sys.stderr.isatty()
 
 
 def note_left_out(reasons: Sequence[str]) -> None:
@@ -108,7 +132,8 @@ def report_json(report: IndexReport) -> dict[str, Any]:
     return asdict(report)
 
 
-def print_report(report: IndexReport) -> None:
+def describe_report(report: IndexReport) -> str:
+    """Describe a run in a line: "4 indexed, 0 unchanged of 4 pictures in 1.0 s, 4.0 a second"."""
     parts = [
         f"{report.embedded:,} indexed",
         f"{report.moved:,} moved" if report.moved else "",
@@ -118,7 +143,11 @@ def print_report(report: IndexReport) -> None:
         f"{len(report.skipped):,} skipped" if report.skipped else "",
     ]
     speed = f", {rate(report.embedded / report.seconds)} a second" if report.embedded > 1 else ""
-    out(f"{', '.join(filter(None, parts))} of {count(report.found, 'picture')} in {report.seconds:.1f} s{speed}")
+    return f"{', '.join(filter(None, parts))} of {count(report.found, 'picture')} in {report.seconds:.1f} s{speed}"
+
+
+def print_report(report: IndexReport) -> None:
+    out(describe_report(report))
     if report.parts:
         out(f"  {describe_parts(report.parts)}")
     if report.sidecars:
@@ -177,8 +206,8 @@ def print_skipped(files: Sequence[SkippedFile]) -> None:
         out(f"  … and {len(files) - _MAX_REASONS:,} more: --json lists them all")
 
 
-Facts: TypeAlias = Mapping[int, "PictureDetails"]
-"""Details of pictures by content id."""
+Facts: TypeAlias = Mapping[int, "PictureSummary"]
+"""What is told of pictures by content id."""
 
 
 def hits_json(
@@ -214,27 +243,15 @@ def print_suggestions(suggestions: "Suggestions") -> None:
 
 
 def _measures_of(hit: SearchHit, facts: Facts) -> dict[str, int | None]:
-    details = facts.get(hit.content_id)
-    return {name: None if details is None else getattr(details.metadata, name) for name in ("sharpness", "brightness")}
-
-
-def _facts_of(hit: SearchHit, facts: Facts) -> dict[str, Any]:
-    details = facts.get(hit.content_id)
-    if details is None:  # deleted meanwhile
-        return {"taken_at": None, "camera": None, "place": None, "description": {}, **_measures_of(hit, facts)}
-    metadata = details.metadata
-    return {
-        "taken_at": None if metadata.taken_at is None else metadata.taken_at.isoformat(),
-        "camera": metadata.camera,
-        "place": details.place,
-        "description": to_json(metadata.description or NOTHING),
-        **_measures_of(hit, facts),
-    }
+    summary = facts.get(hit.content_id)
+    return {name: None if summary is None else getattr(summary.metadata, name) for name in ("sharpness", "brightness")}
 
 
 def hit_rows(hits: Sequence[SearchHit], facts: Facts) -> list[dict[str, Any]]:
     """Return hits as they are in JSON."""
-    rows = [asdict(hit) | _facts_of(hit, facts) for hit in hits]
+    from clipsearch.gallery.summaries import summary_json
+
+    rows = [asdict(hit) | summary_json(facts.get(hit.content_id)) for hit in hits]
     for row in rows:
         if not row["terms"]:  # not requested
             del row["terms"]
@@ -256,13 +273,26 @@ def print_hits(hits: Sequence[SearchHit]) -> None:
         quote = f'  "{printable(hit.written or "")}"' if is_quoted else ""
         more = f"  (+ {', '.join(others)})" if others else ""
         is_compared = not math.isnan(hit.score)
-        relevance = percent(hit.relevance) if is_compared else f"{'-':>7}"
-        out(f"{hit.rank:>4}  {relevance}  {_score(hit.score)}  {shown_path(hit.location)}{more}{quote}")
+        relevance = _relevance(hit) if is_compared else f"{'-':>7}"
+        location = _coloured_path(shown_path(hit.location))
+        out(f"{hit.rank:>4}  {relevance}  {_score(hit.score)}  {location}{more}{coloured(quote, 'faint', sys.stdout)}")
         for term in hit.terms:
             out(f"      {term.contribution:+.3f}  {printable(term.term)} (alone {term.score:.3f})")
         if hit.terms and hit.line is not None:
             page = "" if hit.line.page is None else f" on page {hit.line.page}"
             out(f'      read in the picture{page}: "{printable(hit.line.text)}" (confidence {hit.line.confidence:.2f})')
+
+
+def _relevance(hit: SearchHit) -> str:
+    from clipsearch.scoring.relevance import DEFAULT_CUTOFF
+
+    return coloured(percent(hit.relevance), "green" if hit.relevance >= DEFAULT_CUTOFF else "faint", sys.stdout)
+
+
+def _coloured_path(path: str) -> str:
+    """Return a printable path with its folders fainter than its name."""
+    folders, slash, name = path.rpartition("/")
+    return coloured(folders + slash, "faint", sys.stdout) + coloured(name, "bold", sys.stdout)
 
 
 def _score(score: float) -> str:

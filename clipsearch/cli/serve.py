@@ -6,7 +6,7 @@ import typer
 
 from clipsearch.cli.index import is_terminal
 from clipsearch.cli.options import CatalogOption, DeviceOption, ModelOption, PrecisionOption, RuntimeOption
-from clipsearch.cli.render import note, out
+from clipsearch.cli.render import discard_without_streams, note, out
 from clipsearch.errors import MissingExtraError
 
 
@@ -49,6 +49,9 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Also index what changes in the indexed folders, as clipsearch watch does.")
+    ] = False,
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Serve the catalog as web page and HTTP API.
@@ -63,13 +66,16 @@ def serve(
     except ImportError as error:
         raise MissingExtraError("the web server", error.name or "fastapi", "clipsearch[web]") from error
 
+    discard_without_streams()
+
     def ready(address: str) -> None:
         out(address)
         note("the page is ready; press Ctrl-C to stop")
         if open_it and typer.launch(address) != 0:
             note("clipsearch: no browser found: open the address above")
 
-    options = ServerOptions(host=host, port=port, token=token, hosts=tuple(allow_host or ()), may_index=index)
+    hosts = tuple(allow_host or ())
+    options = ServerOptions(host=host, port=port, token=token, hosts=hosts, may_index=index, watch=watch)
     with Catalog.open(
         catalog,
         model=model,

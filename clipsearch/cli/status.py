@@ -8,8 +8,9 @@ from clipsearch.cli.options import CatalogOption, JsonOption
 from clipsearch.cli.passed_over import describe_passed_over
 from clipsearch.cli.reindex import describe_place
 from clipsearch.cli.render import describe_parts, out, print_json, printable
+from clipsearch.configuration import origin_in_file
 from clipsearch.quantities import count, size
-from clipsearch.types import CatalogStatus
+from clipsearch.types import CatalogStatus, LastRun
 
 
 def status(catalog: CatalogOption = None, json: JsonOption = False) -> None:
@@ -21,7 +22,8 @@ def status(catalog: CatalogOption = None, json: JsonOption = False) -> None:
     if json:
         print_json(_status_json(found) | {"index": asdict(place)})
         return
-    out(f"catalog   {printable(found.directory)}")
+    origin = None if catalog else origin_in_file("catalog")
+    out(f"catalog   {printable(found.directory)}{'' if origin is None else f' ({printable(origin)})'}")
     arithmetic = f", calculated in {found.precision}" if found.precision is not None else ""
     out(f"model     {printable(found.model or 'none yet')}{arithmetic}")
     for model in found.models:
@@ -53,13 +55,17 @@ def status(catalog: CatalogOption = None, json: JsonOption = False) -> None:
     if found.current_run is not None:
         out(f"running   {found.current_run}")
     if found.last_run is not None:
-        run = found.last_run
-        when = run.started_at.replace(tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M")
-        out(
-            f"last run  {when}, {run.seconds:.1f} s: {run.embedded:,} indexed, {run.reused:,} reused, "
-            f"{run.unchanged:,} unchanged, {run.removed:,} removed, {run.skipped:,} skipped"
-            + ("" if run.finished else " (interrupted)")
-        )
+        out(f"last run  {describe_run(found.last_run)}")
+
+
+def describe_run(run: LastRun) -> str:
+    """Describe an index run: when it began, and what it has done."""
+    when = run.started_at.replace(tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+    return (
+        f"{when}, {run.seconds:.1f} s: {run.embedded:,} indexed, {run.reused:,} reused, "
+        f"{run.unchanged:,} unchanged, {run.removed:,} removed, {run.skipped:,} skipped"
+        + ("" if run.finished else " (interrupted)")
+    )
 
 
 def _print_kinds(found: CatalogStatus) -> None:

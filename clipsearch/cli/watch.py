@@ -21,7 +21,7 @@ from clipsearch.cli.options import (
     RuntimeOption,
     decoding_limits,
 )
-from clipsearch.cli.render import hit_rows, note, print_line, print_report, report_json
+from clipsearch.cli.render import discard_without_streams, hit_rows, note, print_line, print_report, report_json
 from clipsearch.errors import InputError
 from clipsearch.quantities import count
 from clipsearch.settings import DEFAULT_MAX_SECONDS
@@ -71,10 +71,11 @@ def watch(
     Runs until Ctrl-C. Folders that vanish are indexed when they are back.
     """
     from clipsearch.catalog import Catalog
+    from clipsearch.indexing.watch import has_changes
 
+    discard_without_streams()
     if matches and json:
         raise InputError("--matches prints JSON lines of pictures, --json those of index runs: choose one")
-
     limits = decoding_limits(max_megapixels, max_seconds)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -99,11 +100,6 @@ def watch(
             is_first = False
 
 
-def has_changes(report: IndexReport) -> bool:
-    """Return whether a run has found anything new."""
-    return bool(report.embedded or report.reused or report.removed or report.moved or report.sidecars)
-
-
 def _print(report: IndexReport, *, json: bool, is_note: bool) -> None:
     if json:
         print_line(report_json(report))
@@ -117,6 +113,6 @@ def _print_matches(searches: Sequence[str], catalog: "Catalog") -> None:
     """Print the new matches of saved searches; each is recorded as reported once it is printed."""
     for name in searches:
         for hit in catalog.saved.new_matches(name):
-            (row,) = hit_rows([hit], {each.content_id: each for each in catalog.pictures.list([hit.content_id])})
+            (row,) = hit_rows([hit], catalog.pictures.summaries([hit.content_id]))
             print_line({"search": name} | row)
             sys.stdout.flush()

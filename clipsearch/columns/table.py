@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from clipsearch.columns.conditions import passing
 from clipsearch.columns.counting import Chosen, chosen_rows, count_below, count_codes
 from clipsearch.columns.days import count_years, years_of
+from clipsearch.columns.events import EventRows, find_events
 from clipsearch.columns.facets import WrittenCounts
+from clipsearch.columns.neighbours import Moment, moment_of, moments_around
 from clipsearch.columns.orders import Order, SortKey, first_rows, growing, sort_keys
 from clipsearch.columns.segment import Rows, Segment, make_segment
 from clipsearch.columns.values import UNKNOWN, UNKNOWN_TIME, places_of
@@ -205,6 +207,40 @@ class Columns:
             found[np.flatnonzero(is_there)[is_known]] = years_of(segment.arrays["taken"][rows[is_known]])
         return found
 
+    def events(
+        self, filters: Sequence[Filter] = (), *, among: Sequence[int] | None = None, newest: int | None = None
+    ) -> EventRows:
+        """Cut the pictures that pass all filters into events, see `find_events`.
+
+        Args:
+            among: ids of the pictures; None: all.
+            newest: highest id; None: any.
+        """
+        masks = self._passing(filters)
+        if among is not None:
+            wanted = np.unique(np.array(among, dtype=np.int64))
+            masks = [mask & _is_among(segment, wanted) for segment, mask in zip(self.segments, masks, strict=True)]
+        if newest is not None:
+            masks = [mask & (segment.ids <= newest) for segment, mask in zip(self.segments, masks, strict=True)]
+        return find_events(self.segments, masks)
+
+    def neighbours(self, content_id: int, count: int) -> tuple[list[int], list[int]]:
+        """Return the ids of up to `count` pictures taken before a picture, and after it, the nearest first.
+
+        Doubtful dates are left out; of a picture that has none, or a doubtful one, nothing is found.
+        """
+        segments = list(zip(self.segments, self._stale, strict=True))
+        moment = next(filter(None, (moment_of(*segment, content_id) for segment in segments)), None)
+        if moment is None:
+            return [], []
+        before: list[Moment] = []
+        after: list[Moment] = []
+        for segment in segments:
+            earlier, later = moments_around(*segment, moment, count)
+            before += earlier
+            after += later
+        return [each for _, each in sorted(before)[::-1][:count]], [each for _, each in sorted(after)[:count]]
+
     def facets(self, filters: Sequence[Filter] = ()) -> Facets:
         """Return the facets of the pictures that pass all filters."""
         masks = self._passing(filters)
@@ -259,6 +295,14 @@ def _part_ids(segment: Segment, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     places = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
     ids: NDArray[np.int64] = np.repeat(first, count) + places
     return ids
+
+
+def _is_among(segment: Segment, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which rows (n,) are those of some ids."""
+    rows, _ = places_of(ids, segment.ids)
+    found = np.zeros(len(segment), dtype=np.bool_)
+    found[rows] = True
+    return found
 
 
 def _mark(segment: Segment, stale: NDArray[np.bool_] | None, changed: NDArray[np.int64]) -> NDArray[np.bool_] | None:

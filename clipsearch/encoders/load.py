@@ -16,7 +16,7 @@ from clipsearch.encoders.openvino.encoder import CompiledEncoder
 from clipsearch.encoders.openvino.spec import is_compiled_directory
 from clipsearch.encoders.precision import is_automatic, measure_int8, open_compiled, precision_of, require_openvino
 from clipsearch.errors import ModelError, ModelUnavailableError
-from clipsearch.notices import notify
+from clipsearch.notices import inform, notify, timed
 from clipsearch.settings import STARTER
 from clipsearch.types import ModelOptions
 
@@ -198,7 +198,9 @@ def runs_with_torch(name: str) -> bool:
 def _load_with_torch(directory: Path, name: str, device: str | None) -> Encoder:
     from clipsearch.encoders.torch_encoder import TransformersEncoder
 
-    return TransformersEncoder.load(directory, name=name, device=device)
+    inform(f"model {name}: {directory}")
+    with timed(f"load the model {name}, torch on {device or 'the best device'}"):
+        return TransformersEncoder.load(directory, name=name, device=device)
 
 
 def _load_compiled(directory: Path, name: str, options: ModelOptions) -> CompiledEncoder:

@@ -1,38 +1,31 @@
-"""Read details, embeddings, thumbnails and near-duplicates of a catalog's pictures, and its facets."""
+"""Read details, embeddings, thumbnails and near-duplicates of a catalog's pictures."""
 
 import builtins
 import os
-from collections.abc import Callable, Sequence
-from datetime import date
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clipsearch.errors import ImageReadError, InputError, UnknownPictureError
-from clipsearch.gallery.details import SMALL_SIDE, CatalogFacets, OnThisDay, PictureDetails
+from clipsearch.gallery.details import SMALL_SIDE, PictureDetails
+from clipsearch.gallery.overview import PictureOverview
 from clipsearch.images.sides import check_side
 from clipsearch.parts import Part
-from clipsearch.paths import StrPath, absolute_folders
-from clipsearch.query.times import on_this_day
-from clipsearch.session.session import Session
+from clipsearch.paths import StrPath
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from clipsearch.gallery.curation import RepresentativePicture, UnusualPicture
-    from clipsearch.gallery.duplicates import NearDuplicate
+    from clipsearch.gallery.duplicates import ComparedProperty, NearDuplicate
+    from clipsearch.gallery.keywords import KeywordReport
+    from clipsearch.gallery.summaries import PictureRecord, PictureSummary
     from clipsearch.ocr.lines import TextLine
-    from clipsearch.query.filters import Filter
     from clipsearch.query.syntax import Query
     from clipsearch.search.hits import SearchHit
-    from clipsearch.search.terms import Pictures
-    from clipsearch.session.map_file import PictureMap
 
 
-class PictureCollection:
+class PictureCollection(PictureOverview):
     """`Catalog.pictures`: the indexed pictures, by `content_id` as in `SearchHit`."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._session.describe()}>"
@@ -65,48 +58,54 @@ class PictureCollection:
             if content_id in paths and (details := known.get(content_id)) is not None
         ]
 
-    def facets(self, query: "str | Query | None" = None) -> CatalogFacets:
-        """Return the facets of the catalog, or of the pictures that pass the filters of a query.
+    def without_own(self, query: "str | Query") -> "Query":
+        """Return a query for other pictures than those that it names by a file or an id.
 
-        Cameras, formats, folders, dates, flaws, and what is written about them; empty for an empty catalog. What a
-        query has beside filters is ignored.
-
-        Raises:
-            QueryError: it can't be understood.
-        """
-        filters = self._filters_of(query)
-        found = self._session.columns.ask(lambda columns: columns.facets(filters))
-        folders = self._session.store.reader.folders_by_id()
-        shown = folders.values() if query is None else (folders[root] for root in found.roots if root in folders)
-        return CatalogFacets(
-            cameras=found.cameras,
-            formats=found.formats,
-            folders=tuple(sorted(shown)),
-            first_taken=found.first_taken,
-            last_taken=found.last_taken,
-            blurred=found.blurred,
-            dark=found.dark,
-            pictures=found.pictures,
-            written=found.written,
-        )
-
-    def years(self, query: "str | Query | None" = None) -> dict[int, int]:
-        """Count the pictures that pass the filters of a query by the year they were taken, without doubtful dates.
+        Their content is no hit, wherever it lies; the rest is a search for what looks like them.
 
         Raises:
-            QueryError: it can't be understood.
+            QueryError: it can't be understood. InputError: a file is missing. ImageReadError: it can't be read.
         """
-        filters = self._filters_of(query)
-        return self._session.columns.ask(lambda columns: columns.years(filters))
+        from clipsearch.search.expansion import resolve_query
+        from clipsearch.search.indexed_pictures import without_own
 
-    def on_this_day(self, today: date | None = None) -> OnThisDay:
-        """Count the pictures of today's day and month in earlier years.
+        return without_own(resolve_query(query, self._session), self._session.store)
+
+    def summaries(self, content_ids: Sequence[int]) -> "dict[int, PictureSummary]":
+        """Return by id what is told of pictures next to hits: date, place, size, kind; unknown ones are omitted.
+
+        All of them are read at once, and no file is looked at.
+        """
+        from clipsearch.gallery.summaries import find_summaries
+
+        return find_summaries(content_ids, self._session)
+
+    def records(self, content_ids: Sequence[int]) -> "builtins.list[PictureRecord]":
+        """Return all that is known of pictures, in the order of `content_ids`; those without a file are omitted.
+
+        Details, text that was read, kind, stack, and the pictures that were taken before and after.
+        """
+        from clipsearch.gallery.summaries import find_records
+
+        return find_records(self.list(content_ids), self._session)
+
+    def contact_sheet(self, pictures: "Sequence[int | SearchHit]") -> bytes:
+        """Draw 1 to 48 pictures as one JPEG, each above its number and id: "1: id 42".
 
         Args:
-            today: None: that of this machine's clock.
+            pictures: content ids, numbered from 1; or hits, by their rank and with the part that was found. One that
+                can't be read is a grey tile.
+
+        Raises:
+            QueryError: there are none, or too many.
         """
-        query = on_this_day(today or date.today())
-        return OnThisDay(query, self.years(query))
+        from clipsearch.gallery.sheet_image import Tile, draw_sheet
+
+        tiles = [
+            Tile(number, each) if isinstance(each, int) else Tile(each.rank, each.content_id, each.part)
+            for number, each in enumerate(pictures, start=1)
+        ]
+        return draw_sheet(tiles, lambda tile: self.thumbnail(tile.content_id, part=tile.part))
 
     def stack(self, content_id: int, query: "str | Query | None" = None) -> "tuple[SearchHit, ...]":
         """Return the pictures that are one item with a picture, itself too, the best first; it alone in no stack.
@@ -230,6 +229,19 @@ class PictureCollection:
         embedding: NDArray[np.float32] = self._session.model.encoder.encode_images(crop[np.newaxis])[0]
         return embedding
 
+    def add_keywords(self, content_ids: Sequence[int], keywords: Sequence[str]) -> "KeywordReport":
+        """Add keywords to the XMP sidecars beside the files of pictures, where the next index run reads them.
+
+        The files themselves are not changed.
+
+        Raises:
+            UnknownPictureError: the catalog has no picture with one of these ids.
+            InputError: a keyword is empty, too long or has control characters, or there are none or too many.
+        """
+        from clipsearch.gallery.keywords import add_keywords
+
+        return add_keywords([self.get(content_id) for content_id in content_ids], keywords)
+
     def near_duplicates(self, content_id: int, *, top_k: int = 12) -> "builtins.list[NearDuplicate]":
         """Find near-duplicates of a picture, copies and similar ones as in `Catalog.duplicates`, likely ones first.
 
@@ -241,85 +253,22 @@ class PictureCollection:
 
         return find_near_duplicates(content_id, self._session, top_k=top_k)
 
-    def unusual(
-        self,
-        query: "str | Query | None" = None,
-        *,
-        folders: Sequence[StrPath] = (),
-        top_k: int = 10,
-        pictures: "Pictures | None" = None,
-    ) -> "builtins.list[UnusualPicture]":
-        """Find the pictures that are least like any other of the query and the folders, or of all.
-
-        They have the lowest mean cosine to their 10 nearest neighbours, see `gallery.curation`.
+    def compare(self, files: "Sequence[tuple[int, StrPath]]") -> "builtins.list[ComparedProperty]":
+        """Compare what is known of files: pixels, size, date, camera, place, folder, rating, albums, sidecar and more.
 
         Args:
-            query: filters; with terms, its up to 1,000 hits with a relevance of at least `DEFAULT_CUTOFF`.
-            folders: indexed ones, or subfolders of them; any of these.
-            pictures: those in the query, as in `Catalog.search`.
+            files: content id and path of each, as in `DuplicatePicture`.
 
         Raises:
-            QueryError: it can't be understood, or `top_k` is less than 1.
-            InputError: nothing below one of the folders was indexed.
+            UnknownPictureError: the catalog has no picture with an id.
         """
-        from clipsearch.gallery.curation import find_unusual
+        from clipsearch.gallery.duplicates.differences import compare_properties
 
-        return find_unusual(query, absolute_folders(folders), self._session, top_k=top_k, pictures=pictures)
-
-    def representative(
-        self,
-        query: "str | Query | None" = None,
-        *,
-        folders: Sequence[StrPath] = (),
-        top_k: int = 10,
-        pictures: "Pictures | None" = None,
-    ) -> "builtins.list[RepresentativePicture]":
-        """Choose a few pictures that all of the query and the folders are near to, the largest share first.
-
-        Arguments and errors as in `unusual`.
-        """
-        from clipsearch.gallery.curation import find_representative
-
-        return find_representative(query, absolute_folders(folders), self._session, top_k=top_k, pictures=pictures)
-
-    def count_unmeasured(self, query: "str | Query") -> int:
-        """Count the pictures of which a query's filters `sharp:` and `bright:` know nothing; 0 without such filters.
-
-        `Catalog.index` with `again` measures them.
-
-        Raises:
-            QueryError: it can't be understood.
-        """
-        from clipsearch.search.unmeasured import count_unmeasured
-
-        return count_unmeasured(self._filters_of(query), self._session)
-
-    def map(self, *, remake: bool = False, on_progress: Callable[[int, int], None] | None = None) -> "PictureMap":
-        """Return the map of meaning: all pictures in two dimensions, near ones alike, with named regions.
-
-        It is made when there is none, or when more than a tenth of its pictures came later; until then, new pictures
-        are placed next to those that they are most like. Deterministic; see `scoring.layout`.
-
-        Args:
-            remake: make it in any case.
-            on_progress: called with (steps done, steps) while it is made.
-
-        Raises:
-            CatalogNotFoundError: there is no picture.
-        """
-        from clipsearch.gallery.map import get_map
-
-        return get_map(self._session, remake=remake, on_progress=on_progress)
-
-    def years_of(self, content_ids: "NDArray[np.int64]") -> "NDArray[np.int64]":
-        """Return the year (n,) in which each picture was taken, from its content id; 0 where that is not sure."""
-        return self._session.columns.ask(lambda columns: columns.years_of(content_ids))
-
-    def find_map(self) -> "PictureMap | None":
-        """Return the map of meaning as `map` does; None where it was not made yet."""
-        return self._session.map.find() if self._session.store.reader.find_current_model() is not None else None
-
-    def _filters_of(self, query: "str | Query | None") -> "tuple[Filter, ...]":
-        from clipsearch.search.expansion import resolve_query
-
-        return () if query is None else resolve_query(query, self._session).filters
+        ids = list(dict.fromkeys(content_id for content_id, _ in files))
+        details = {each.content_id: each for each in self.list(ids)}
+        if missing := [content_id for content_id in ids if content_id not in details]:
+            raise UnknownPictureError(missing[0])
+        store = self._session.store
+        texts = {content_id: each.lines for content_id, each in store.written_rows.some(ids).items()}
+        compared = [(details[content_id], os.fspath(path)) for content_id, path in files]
+        return compare_properties(compared, store.album_rows.albums_of(ids), texts)

@@ -78,6 +78,7 @@ class CatalogFacets:
         first_taken, last_taken: None when no picture has a date that is not doubtful.
         pictures: number of pictures.
         written: what is written about them.
+        albums: number of pictures of each album, without empty ones.
     """
 
     cameras: dict[str, int]
@@ -89,3 +90,4 @@ class CatalogFacets:
     dark: int = 0
     pictures: int = 0
     written: WrittenFacets = field(default_factory=WrittenFacets)
+    albums: dict[str, int] = field(default_factory=dict)

@@ -114,6 +114,16 @@ class WorkerPool:
         worker.skip()
         return files[0]
 
+    def rest(self) -> None:
+        """End the idle workers but one, which the next file need not wait for; more are started on demand."""
+        with self._lock:
+            ended = self._idle[1:]
+            del self._idle[1:]
+            self._count -= len(ended)
+            self._files_given = 0
+        for each in ended:
+            each.free()
+
     def close(self) -> None:
         """End the workers; a busy one ends after its list. Crops that were given stay valid."""
         with self._lock:

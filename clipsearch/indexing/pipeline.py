@@ -65,16 +65,20 @@ class Embedding:
         detail: bool,
         run: Run,
         wake: Wake,
+        workers: WorkerPool | None = None,
     ) -> None:
+        """Open the stage; `workers`: which stay, else it has its own."""
         self._store = store
         self._model_id = model_id
         self._run = run
-        self._workers = None if limits is None else WorkerPool(encoder.preprocess, limits=limits, detail=detail)
+        self._own_workers = None
+        if workers is None and limits is not None:
+            workers = self._own_workers = WorkerPool(encoder.preprocess, limits=limits, detail=detail)
         self._reader = PictureReader(
             encoder.preprocess,
             find_stored=lambda blake3s: store.pictures.with_embedding(blake3s, model_id=model_id, detail=detail),
             find_unmeasured=store.pictures.without_measures,
-            open_list=None if self._workers is None else self._workers.open_list,
+            open_list=None if workers is None else workers.open_list,
             max_bytes=None if limits is None else limits.max_bytes,
             detail=detail,
         )
@@ -166,8 +170,8 @@ class Embedding:
     def join(self) -> None:
         """Wait for work in progress."""
         self._reading.join()
-        if self._workers is not None:
-            self._workers.close()
+        if self._own_workers is not None:
+            self._own_workers.close()
         self._encoding.join()
 
     def store_encoded(self) -> None:
@@ -185,7 +189,16 @@ class Embedding:
 
 
 class LocalRunner:
-    """`Runner` on this machine."""
+    """`Runner` on this machine.
+
+    Args:
+        keeps_workers: for small runs after each other, which need not wait until a worker has started; the limits are
+            those of the first.
+    """
+
+    def __init__(self, *, keeps_workers: bool = False) -> None:
+        self._keeps_workers = keeps_workers
+        self._workers: WorkerPool | None = None
 
     def open(
         self,
@@ -198,9 +211,28 @@ class LocalRunner:
         run: Run,
         wake: Wake,
     ) -> Stage:
+        if self._keeps_workers and self._workers is None and limits is not None:
+            self._workers = WorkerPool(encoder.preprocess, limits=limits, detail=detail)
         return Embedding(
-            store=store, encoder=encoder, model_id=model_id, limits=limits, detail=detail, run=run, wake=wake
+            store=store,
+            encoder=encoder,
+            model_id=model_id,
+            limits=limits,
+            detail=detail,
+            run=run,
+            wake=wake,
+            workers=self._workers,
         )
+
+    def rest(self) -> None:
+        """End the kept workers but one, between two runs."""
+        if self._workers is not None:
+            self._workers.rest()
+
+    def close(self) -> None:
+        """End the kept workers."""
+        if self._workers is not None:
+            self._workers.close()
 
 
 class Pipeline:

@@ -17,10 +17,11 @@ from clipsearch.indexing.scan import full_path
 from clipsearch.indexing.scopes import exclude_from, known_scopes, plan_scopes
 from clipsearch.indexing.stacks import find_stacks
 from clipsearch.indexing.texts import choose_models, read_texts
-from clipsearch.notices import notify
+from clipsearch.notices import notify, timed
 from clipsearch.quantities import count
 from clipsearch.session.model import CatalogModel
 from clipsearch.session.session import Session
+from clipsearch.store.backends.lock import run_lock
 from clipsearch.store.trusted_folders import remember_folders, require_named_folders
 from clipsearch.types import IndexReport
 
@@ -35,8 +36,14 @@ def run_index(
     session: Session,
     on_progress: Progress | None,
     cancel: threading.Event | None,
+    *,
+    runner: Runner | None = None,
 ) -> IndexReport:
-    """Index folders, by default those indexed before, and refresh the vector indexes unless it was interrupted."""
+    """Index folders, by default those indexed before, and refresh the vector indexes unless it was interrupted.
+
+    Args:
+        runner: None: the one of the options.
+    """
     store, model, ann = session.store, session.model, options.ann
     if options.detail and options.runner != "local":
         raise InputError("crops of pictures are embedded on this machine only: leave --detail or --runner out")
@@ -50,7 +57,10 @@ def run_index(
         register = plan_scopes(folders, roots=store.roots, prune=options.prune, with_urls=options.runner == "ray")
     else:
         register = partial(known_scopes, [os.fspath(folder) for folder in folders], roots=store.roots)
-    with store.writing(wait=options.wait, alone=False):
+    with (
+        run_lock(session.run_lock, wait=options.wait, cancel=cancel),
+        store.writing(wait=options.wait, alone=False, cancel=cancel),
+    ):
         current = store.reader.find_current_model()
         if current is not None and model.encoder.fingerprint != current.fingerprint:
             raise IndexMismatchError(
@@ -64,21 +74,24 @@ def run_index(
             remember_folders(full_path(scope, scope.subfolder) for scope in scopes)
         if options.exclude:
             scopes = exclude_from(scopes, options.exclude, roots=store.roots)
-        report = index_folders(
-            scopes,
-            store=store,
-            encoder=model.encoder,
-            model_id=model.row.model_id,
-            options=_with_limits(options),
-            runner=make_runner(model),
-            on_progress=on_progress,
-            cancel=cancel,
-        )
+        with timed(f"scan and embed {', '.join(scope.root for scope in scopes)}"):
+            report = index_folders(
+                scopes,
+                store=store,
+                encoder=model.encoder,
+                model_id=model.row.model_id,
+                options=_with_limits(options),
+                runner=runner or make_runner(model),
+                on_progress=on_progress,
+                cancel=cancel,
+            )
         if not report.interrupted:
-            find_stacks(store, model_id=model.row.model_id, dim=model.row.dim)
+            with timed("find stacks"):
+                find_stacks(store, model_id=model.row.model_id, dim=model.row.dim)
             if options.ocr or (options.ocr is None and store.texts.count().read):
                 report = _with_texts(report, options, session, on_progress, cancel)
-            session.refresh("images", "captions")
+            with timed("update the index"):
+                session.refresh("images", "captions")
         return report
 
 

@@ -169,12 +169,14 @@ def _compare(
     others: list[tuple[FoundImage, KnownFile]] = []
     for image in left:
         old = known.get(image.relative_path)
+        if old is not None and old.file_id < len(seen):
+            seen[old.file_id] = GONE_BEFORE if old.is_removed else SEEN
+        if options.unfinished and full_path(scope, image.relative_path) in options.unfinished:
+            continue
         if old is None:
             changes.to_read.append(image)
-            continue
-        if old.file_id < len(seen):
-            seen[old.file_id] = GONE_BEFORE if old.is_removed else SEEN
-        others.append((image, old))
+        else:
+            others.append((image, old))
     _compare_closely(others, changes, store=store, missing=missing, options=options)
     return changes
 

@@ -2,7 +2,8 @@
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,10 @@ class CatalogAdmin:
         from clipsearch.maintenance.status import read_status
 
         return replace(read_status(self._session.store), precision=self._session.model.find_precision())
+
+    def folders(self) -> tuple[str, ...]:
+        """List the indexed folders: absolute paths and URLs."""
+        return tuple(self._session.store.reader.folders())
 
     def current_run(self) -> CurrentRun | None:
         """Return the index run in progress, of this process or another; None when there is none."""
@@ -97,41 +102,50 @@ class CatalogAdmin:
         ocr: bool | None = None,
         limits: "DecodingLimits | None" = None,
         rescan_s: float | None = None,
+        on_progress: "Progress | None" = None,
     ) -> Iterator[IndexReport]:
         """Index folders, then what changes in them, until `stop` is set or Ctrl-C; yield the report of each run.
 
+        While another process or thread indexes, it waits.
+
         Args:
-            folders: default: those indexed before.
-            ocr, limits: as in `Catalog.index`.
+            folders: default: those indexed before, by others meanwhile, too.
+            ocr, limits, on_progress: as in `Catalog.index`.
             rescan_s: seconds between two scans of folders in which the system tells no changes; None: 30.
 
         Raises:
             InputError: none of the folders is there, or none was ever indexed.
         """
+        from clipsearch.images.decode import default_limits
         from clipsearch.indexing.options import IndexOptions
+        from clipsearch.indexing.pipeline import LocalRunner
         from clipsearch.indexing.run import run_index
         from clipsearch.indexing.watch import RESCAN_S, watch_folders
 
         session = self._session
         session.store.require_open()
         named = paths.absolute_folders(folders)
-        roots = named or [scope.root for scope in session.store.roots.list_all() if not paths.is_folder_url(scope.root)]
-        if not roots:
+
+        def list_folders() -> list[str]:
+            roots = [] if named else session.store.roots.list_all()
+            return named or [scope.root for scope in roots if not paths.is_folder_url(scope.root)]
+
+        if not list_folders():
             raise InputError("no folder was indexed before: name one, as in 'clipsearch watch FOLDER'")
-        options = IndexOptions(wait=True, ocr=ocr, limits=limits)
+        options = IndexOptions(wait=True, ocr=ocr, limits=limits or default_limits())
+        runner = LocalRunner(keeps_workers=True)
 
-        def index(changed: Sequence[str]) -> IndexReport:
+        def index(changed: Sequence[str], unfinished: Collection[str]) -> IndexReport:
             # Folders inside are not named by the user: one that is hidden or was forgotten stays so.
-            is_named = set(changed) <= set(roots)
-            return run_index(changed, replace(options, is_named=is_named), session, None, cancel=stop)
+            is_named = set(changed) <= set(named)
+            used = replace(options, is_named=is_named, unfinished=unfinished)
+            report = run_index(changed, used, session, on_progress, stop, runner=runner)
+            runner.rest()
+            return report
 
-        return watch_folders(
-            roots,
-            index,
-            stop=stop,
-            ignored=str(session.directory),
-            rescan_s=RESCAN_S if rescan_s is None else rescan_s,
-        )
+        rescan_s = RESCAN_S if rescan_s is None else rescan_s
+        with closing(runner):
+            yield from watch_folders(list_folders, index, stop=stop, ignored=str(session.directory), rescan_s=rescan_s)
 
     def backup(self, file: str | os.PathLike[str], *, force: bool = False) -> BackupReport:
         """Copy the database to a file, while others may read and write it.

@@ -162,7 +162,10 @@ _OTHER_KINDS = {
     **dict.fromkeys(("blackboard", "blackboards", "chalkboard"), "whiteboard"),
 }
 
+_ORIENTATIONS = ("portrait", "landscape", "square")
 _OTHER_ORIENTATIONS = {"vertical": "portrait", "tall": "portrait", "horizontal": "landscape", "wide": "landscape"}
+
+_KNOWN = ("gps", "date", "camera", "place", "tags", "people", "rating", "label", "title", "caption", "creator", "text")
 
 SHAPES = {
     "taken": span_shape(DATE),
@@ -196,12 +199,12 @@ _PARSERS: dict[str, Callable[[str], FilterValue]] = {
     ),
     **SPAN_PARSERS,
     "kind": _choice(*TEXT_KINDS, **_OTHER_KINDS),
-    "orientation": _choice("portrait", "landscape", "square", **_OTHER_ORIENTATIONS),
+    "orientation": _choice(*_ORIENTATIONS, **_OTHER_ORIENTATIONS),
     **dict.fromkeys(("tag", "person", "label", "title", "creator", "album"), _pattern),
     **dict.fromkeys(("written", "text"), _words),
     "map": parse_rectangle,
     "has": _choice(
-        *("gps", "date", "camera", "place", "tags", "people", "rating", "label", "title", "caption", "creator", "text"),
+        *_KNOWN,
         **{"taken": "date", "geo": "gps", "location": "gps", "coordinates": "gps"},
         **{"keywords": "tags", "keyword": "tags", "person": "people", "faces": "people"},
         **{"stars": "rating", "description": "caption", "author": "creator"},
@@ -227,6 +230,15 @@ SHORTHANDS = {
 
 SYNONYMS = frozenset({"blurry", "underexposed", *_OTHER_FAVOURITES, *_OTHER_KINDS})
 """Words of `SHORTHANDS` that messages leave out."""
+
+CHOICES = {
+    "type": TYPES,
+    "kind": TEXT_KINDS,
+    "orientation": _ORIENTATIONS,
+    "has": _KNOWN,
+    "is": tuple(word for word in SHORTHANDS if word not in SYNONYMS),
+}
+"""Words that the filters with a fixed set of values list, by what stands before the colon."""
 
 _KIND_FORM = "|".join((*TEXT_KINDS, *_OTHER_KINDS))
 NAMED_FORM = rf"is(?=[:：](?:{'|'.join(SHORTHANDS)})(?!\w))|kind(?=[:：][\"“]?(?:{_KIND_FORM})(?!\w))"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipsearch.errors import QueryError, UnknownPictureError
+from clipsearch.notices import timed
 from clipsearch.query import Query
 from clipsearch.search.feedback import Feedback
 from clipsearch.search.hits import SearchHit, embeddings_of
@@ -66,7 +67,7 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
         return _list(filters, order, session, options, stacks=stacks)
     row = session.model.row  # evaluate the lazy property before two threads use it
     # The first time, the model and the index are opened in parallel: both take long, and mostly without the GIL.
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, timed("embed the query"):
         opening = None if session.is_open("images") else pool.submit(session.vector_index, "images")
         embedded = embed_query(parsed, session, pictures=known_pictures, marked=len(options.feedback.more))
         index = session.vector_index("images") if opening is None else opening.result()

@@ -2,15 +2,20 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
+
 from clipsearch.errors import ImageReadError, InputError, QueryError, UnknownPictureError
+from clipsearch.images.locations import find_location
 from clipsearch.paths import expand_user
 from clipsearch.store import Store
 from clipsearch.text import is_url
 
 if TYPE_CHECKING:
+    from clipsearch.query import Query
     from clipsearch.search.hits import SearchHit
 
 IndexedPicture: TypeAlias = "int | str | Path | SearchHit"
@@ -45,6 +50,26 @@ def find_indexed(pictures: Iterable[IndexedPicture], store: Store) -> list[int]:
         if content_id not in known:
             raise UnknownPictureError(content_id)
     return list(dict.fromkeys(content_ids))
+
+
+def without_own(query: "Query", store: Store) -> "Query":
+    """Return a query whose hits are other pictures than its own terms: not their content, wherever it lies.
+
+    Raises:
+        ImageReadError: a picture's file can't be read.
+        InputError: it is missing.
+    """
+    from clipsearch.query.filters import Filter, Listed
+
+    terms = [term for group in query.groups for term in group]
+    own = {int(term.value.partition("#")[0]) for term in terms if term.kind == "id"}
+    files = [term.value for term in terms if term.kind == "picture" and not is_url(term.value)]
+    if files:
+        own.update(store.pictures.find_contents({_hash(find_location(name).path) for name in files}).values())
+    if not own:
+        return query
+    listed = Listed(np.array(sorted(own), dtype=np.int64))
+    return replace(query, filters=(*query.filters, Filter("written", listed, is_negated=True)))
 
 
 def _key_of(picture: IndexedPicture) -> int | bytes:

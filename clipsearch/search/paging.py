@@ -1,14 +1,9 @@
 """Page through hits with a cursor that is stable while pictures are indexed."""
 
-import base64
-import binascii
-import json
 from dataclasses import dataclass, replace
 
-from blake3 import blake3
-
-from clipsearch.errors import QueryError
 from clipsearch.query import Query
+from clipsearch.search.cursors import MOST_HITS, cursor_key, decode_cursor, encode_cursor
 from clipsearch.search.engine import SearchOptions, answer_query, find_cutoff
 from clipsearch.search.expansion import resolve_query
 from clipsearch.search.hits import SearchHit, hits_html
@@ -17,10 +12,7 @@ from clipsearch.search.unmeasured import count_unmeasured
 from clipsearch.session.session import Session
 from clipsearch.text import check_top_k
 
-__all__ = ["SearchOptions", "SearchPage", "find_page"]
-
-MOST_HITS = 10_000
-"""Upper limit of the hits of all pages: each page searches all hits before it again."""
+__all__ = ["MOST_HITS", "SearchOptions", "SearchPage", "find_page"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +64,13 @@ def find_page(
     # The confidence itself, not its threshold, which changes with the catalog and would invalidate the cursor.
     others = f"{min_relevance} {confidence} {options.feedback} {options.stacks} {options.sort} {options.reverse}"
     others += "" if options.written else " unwritten"
-    key = blake3(f"{session.store.uuid} {others} {parsed}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    key = cursor_key(session.store.uuid, others, parsed)
     if confidence is not None:
         min_relevance = max(min_relevance, find_cutoff(confidence, session))
-    position = (
-        _Position(0, 0, session.store.reader.newest_content_id()) if after is None else _decode_cursor(after, key)
-    )
+    if after is None:
+        position = _Position(0, 0, session.store.reader.newest_content_id())
+    else:
+        position = _Position(*decode_cursor(after, key, 3))
     # One more than the page shows, to know whether there is a next page.
     wanted = min(position.rank + page_size + 1, MOST_HITS)
     unmeasured = count_unmeasured(parsed.filters, session)
@@ -86,7 +79,7 @@ def find_page(
     left = hits[_end_of(position, hits) :]
     shown = [replace(hit, rank=rank) for rank, hit in enumerate(left[:page_size], start=position.rank + 1)]
     is_last = len(left) <= page_size or not shown
-    cursor = None if is_last else _encode_cursor(shown[-1], position.newest, key)
+    cursor = None if is_last else encode_cursor(key, shown[-1].rank, shown[-1].content_id, position.newest)
     order = order_of(options.sort, reverse=options.reverse, has_terms=bool(parsed.groups or options.feedback.more))
     if order is None or order.by != "taken":
         return SearchPage(tuple(shown), cursor, unmeasured)
@@ -105,24 +98,3 @@ def _end_of(position: _Position, hits: list[SearchHit]) -> int:
             return place + 1
     # The last hit was deleted, so those after it have moved up by one.
     return position.rank - 1
-
-
-def _encode_cursor(last: SearchHit, newest: int, key: str) -> str:
-    text = json.dumps([last.rank, last.content_id, newest, key], separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _decode_cursor(cursor: str, key: str) -> _Position:
-    """Decode a cursor.
-
-    Raises:
-        QueryError: it is damaged, or belongs to another query.
-    """
-    try:
-        rank, content_id, newest, cursor_key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        numbers = [int(number) for number in (rank, content_id, newest)]
-    except (ValueError, TypeError, binascii.Error, RecursionError, OverflowError):
-        raise QueryError("invalid page cursor: leave 'after' out for the first page") from None
-    if cursor_key != key or not all(0 < number < 1 << 62 for number in numbers):
-        raise QueryError("the page cursor belongs to another search: leave 'after' out for the first page")
-    return _Position(*numbers)

@@ -5,7 +5,7 @@ from datetime import date
 from typing import TYPE_CHECKING, TypeVar
 
 from clipsearch.errors import CatalogNotFoundError
-from clipsearch.query.filters import parse_filter
+from clipsearch.query.filters import FAVOURITES, parse_filter
 from clipsearch.query.phrases import Context, Understanding, understand
 from clipsearch.search.parsing import is_local_file
 from clipsearch.session.session import Session
@@ -47,5 +47,6 @@ def understand_query(text: str, session: Session, *, may_name_files: bool = Fals
         find_people=lambda: ask(lambda columns: columns.people, ()),
         find_whether_placed=lambda: has_any("gps"),
         find_whether_rated=lambda: has_any("rating"),
+        find_whether_favoured=lambda: bool(session.store.album_rows.members(FAVOURITES)),
     )
     return understand(text, context, is_file=is_local_file if may_name_files else None)

@@ -8,6 +8,8 @@ from clipsearch.store import Store
 from clipsearch.text import fold_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -35,3 +37,20 @@ def find_in_albums(pattern: Pattern, store: Store) -> "NDArray[np.int64]":
         chosen = [name for name in names if is_wanted(fold_name(name))]
     members = {content_id for name in chosen for content_id in store.album_rows.members(name)}
     return np.array(sorted(members), dtype=np.int64)
+
+
+def count_albums(find_passing: "Callable[[], NDArray[np.int64]]", store: Store) -> dict[str, int]:
+    """Count the pictures that pass some filters by album; albums without one are left out.
+
+    Args:
+        find_passing: returns the content ids (n,) of these pictures.
+    """
+    import numpy as np
+
+    names = store.album_rows.names()
+    if not names:
+        return {}
+    passing = find_passing()
+    members = {name: np.array(store.album_rows.members(name), dtype=np.int64) for name in names}
+    counts = {name: int(np.isin(ids, passing).sum()) for name, ids in members.items()}
+    return {name: number for name, number in counts.items() if number}

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.configuration import config_dir
 from clipsearch.errors import ClipSearchError, IndexMismatchError, MissingExtraError, VectorIndexError
 from clipsearch.indexes.milvus.address import parse_index_url
 from clipsearch.indexes.milvus.collection import MilvusCollection
@@ -22,7 +23,6 @@ from clipsearch.indexes.milvus.trusted_servers import (
     require_named,
 )
 from clipsearch.notices import notify
-from clipsearch.paths import config_dir
 from clipsearch.store import KINDS, Kind, Store, StoredModel
 
 # Fewer rows are searched fast enough unsealed, and each sealing creates a segment.

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from clipsearch import paths, settings
 from clipsearch.errors import CatalogNotFoundError, StoreError
-from clipsearch.notices import notify
+from clipsearch.notices import notify, timed
 from clipsearch.query.areas import Rectangle
 from clipsearch.session.concepts import ConceptLearner
 from clipsearch.session.model import CatalogModel
@@ -68,6 +68,8 @@ class Session:
         self._workers: dict[str, WorkerPool] = {}
         self._is_closed = False
         self.has_told_unmeasured = False
+        self.run_lock = threading.Lock()
+        """Held by the thread of this process that indexes."""
         self._lock, self._learn_lock = threading.Lock(), threading.Lock()
 
     @classmethod
@@ -80,7 +82,8 @@ class Session:
         settings.check_runtime(options.runtime)
         settings.check_precision(options.precision)
         place = paths.catalog_place(directory)
-        store = Store(place, create=create)
+        with timed(f"open the catalog {place}"):
+            store = Store(place, create=create)
         if store.backup is not None:
             notify(f"the catalog was upgraded; a copy of the old one is {store.backup}")
         return cls(store, place.directory, model=CatalogModel(store, options, is_shared=is_shared))
@@ -119,9 +122,11 @@ class Session:
         with self._lock:
             self.require_open()
             index = self._indexes.get(kind)
+            is_new = index is None
             if index is None:
                 index = self._indexes[kind] = self._open_index(kind, model_id)
-        return index.get()
+        with timed(f"open the index of {kind}") if is_new else nullcontext():
+            return index.get()
 
     def _open_index(self, kind: Kind, model_id: int) -> "CatalogIndex | ServerIndex":
         url = self.store.reader.find_index_url()

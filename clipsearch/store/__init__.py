@@ -1,5 +1,6 @@
 """The SQL store, the source of truth: everything else can be rebuilt from it."""
 
+import threading
 import uuid
 from contextlib import AbstractContextManager
 from functools import cached_property
@@ -141,7 +142,9 @@ class Store:
             return None
         return status.st_dev, status.st_ino
 
-    def writing(self, *, wait: bool = False, alone: bool = True) -> AbstractContextManager[None]:
+    def writing(
+        self, *, wait: bool = False, alone: bool = True, cancel: threading.Event | None = None
+    ) -> AbstractContextManager[None]:
         """Hold the writer lock, for changes that take long.
 
         Errors as in `lock.writer_lock` and `postgres.server_lock`.
@@ -149,15 +152,16 @@ class Store:
         Args:
             wait: wait for other writers instead of raising.
             alone: exclude all other writers. Without it, on a server, others that don't need to be alone may write too.
+            cancel: set by another thread, it ends the waiting with CatalogBusyError.
         """
         self.require_open()
         if self.place.server is not None:
             from clipsearch.store.backends.postgres import server_lock
 
-            return server_lock(self.place, alone=alone, wait=wait)
+            return server_lock(self.place, alone=alone, wait=wait, cancel=cancel)
         from clipsearch.store.backends.lock import writer_lock
 
-        return writer_lock(self.place.directory, wait=wait)
+        return writer_lock(self.place.directory, wait=wait, cancel=cancel)
 
     def is_being_written(self) -> bool:
         """Return whether some process holds the writer lock, see `writing`."""

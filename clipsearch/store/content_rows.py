@@ -21,9 +21,12 @@ def content_details(row: Sequence[Any]) -> ContentDetails:
     content_id, blake3, *sizes, image_format, taken_at, camera, latitude, longitude, added_at = row[:11]
     is_date_doubtful, *measures, duration_s, described = row[11:]
     numbers(sizes)
-    if not all(
-        value is None or isinstance(value, int | float) for value in (latitude, longitude, duration_s)
-    ) or not all(value is None or isinstance(value, int) for value in measures):
+    if not (
+        all(value is None or isinstance(value, int | float) for value in (latitude, longitude, duration_s))
+        and all(value is None or isinstance(value, int) for value in measures)
+        and isinstance(image_format, str)
+        and isinstance(camera, str | None)
+    ):
         raise StoreError(f"the metadata of picture {content_id} is damaged; {REPAIR_HINT}")
     try:
         taken_at, added_at = None if taken_at is None else as_time(taken_at), as_time(added_at)

@@ -5,9 +5,9 @@ SQLite.
 """
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from sqlalchemy import Connection
@@ -17,6 +17,7 @@ from clipsearch.store import tables
 from clipsearch.store.backends.base import chunks
 from clipsearch.store.backends.database import Database
 from clipsearch.store.changes import touch_contents
+from clipsearch.store.edits import follow_edits
 from clipsearch.store.parts import insert_parts
 from clipsearch.store.records import ContentRecord, FileRecord, utc_now
 from clipsearch.text import stored_fold
@@ -137,25 +138,38 @@ def upsert_files(
     # The contents that the files get. Those inserted just now have the number of this change already.
     touched = {contents[digest].content_id for digest in digests if contents[digest].changed != change}
     if database.execute_many(connection, _INSERT_NEW_FILE, rows) < len(rows):  # some are known: look up what they had
-        touched |= _contents_at(database, connection, files)
+        known = _contents_at(database, connection, files)
+        touched |= set(known.values())
         database.execute_many(connection, _INSERT_FILE, rows)
+        follow_edits(connection, _edits_of(rows, known))
     for chunk in chunks(sorted(touched)):
         touch_contents(connection, tables.contents.c.content_id.in_(chunk), change=change)
 
 
-def _contents_at(database: Database, connection: Connection, files: Sequence[FileRecord]) -> set[int]:
-    """Return the contents that files are recorded with."""
+def _contents_at(
+    database: Database, connection: Connection, files: Sequence[FileRecord]
+) -> dict[tuple[int, bytes], int]:
+    """Return the contents that files are recorded with, by folder and relative path."""
     paths: dict[int, list[bytes]] = {}
     for file in files:
         paths.setdefault(file.root_id, []).append(os.fsencode(file.relative_path))
-    found: set[int] = set()
+    found: dict[tuple[int, bytes], int] = {}
     for root_id, names in paths.items():
         for chunk in chunks(names):
             marks = ",".join("?" * len(chunk))
-            statement = f"SELECT content_id FROM files WHERE root_id = ? AND relative_path IN ({marks})"  # noqa: S608
+            where = f"root_id = ? AND relative_path IN ({marks})"
+            statement = f"SELECT relative_path, content_id FROM files WHERE {where}"  # noqa: S608
             rows: Sequence[Any] = database.execute_sql(connection, statement, root_id, *chunk).all()
-            found.update(row[0] for row in rows if row[0] is not None)
+            found |= {(root_id, bytes(path)): number for path, number in rows if number is not None}
     return found
+
+
+def _edits_of(rows: Sequence[tuple[object, ...]], known: Mapping[tuple[int, bytes], int]) -> Iterator[tuple[int, int]]:
+    """Yield the contents of files before and now, where both are known."""
+    for root_id, path, *values in rows:
+        before, now = known.get((cast("int", root_id), cast("bytes", path))), values[3]
+        if before is not None and isinstance(now, int):
+            yield before, now
 
 
 def _file_row(file: FileRecord, contents: Mapping[bytes, StoredContent]) -> tuple[object, ...]:

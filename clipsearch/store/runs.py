@@ -4,7 +4,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 
 from clipsearch.store import tables
 from clipsearch.store.backends.database import Database
@@ -14,6 +14,9 @@ from clipsearch.types import CurrentRun, IndexReport, LastRun
 # A running run updates its row every second while it reads files, less often while it embeds captions. One that has
 # been silent this long was killed, no matter who holds the writer lock now.
 _SILENT_AFTER = timedelta(minutes=10)
+
+# Rows: a watcher adds thousands a day, and the last ones are looked for at each status.
+_KEPT_RUNS = 1_000
 
 # Characters: there are about a hundred suffixes.
 _MAX_COUNTS = 10_000
@@ -41,6 +44,7 @@ class RunStore:
             run_id: int = connection.execute(
                 insert(runs).values(row | {"updated_at": utc_now()}).returning(runs.c.run_id)
             ).scalar_one()
+            connection.execute(delete(runs).where(runs.c.run_id <= run_id - _KEPT_RUNS))
         return run_id
 
     def note(self, run_id: int, **values: float) -> None:

@@ -21,6 +21,7 @@ _TEXTS = (
     "SELECT content_id, {lines}, {kind}, {reader} FROM texts "
     "WHERE (lines != '' OR kind IS NOT NULL) AND {among} AND length(lines) <= {most}"
 )
+_KINDS = "SELECT content_id, {kind} FROM texts WHERE kind IS NOT NULL AND content_id IN ({marks})"
 _BETWEEN = "content_id BETWEEN ? AND ?"
 _NEWEST = "SELECT content_id, blake3, changed FROM contents WHERE changed > 0 ORDER BY changed DESC, content_id LIMIT ?"
 _STAMPS = "SELECT content_id, blake3, changed FROM contents WHERE content_id IN ({})"
@@ -93,6 +94,17 @@ class WrittenReader:
             files = self._connection.rows(_FILES.format(path, f"content_id IN ({marks})"), *chunk)
             texts = self._connection.rows(_TEXTS.format(among=f"content_id IN ({marks})", **self._read_as), *chunk)
             found |= _join(rows, files, texts, self._sidecars.of_contents(chunk))
+        return found
+
+    def kinds(self, content_ids: Sequence[int]) -> dict[int, str]:
+        """Return the kinds of pictures with text by content id, without a look at the text; others are left out."""
+        found: dict[int, str] = {}
+        for chunk in chunks(valid_ids(content_ids)):
+            statement = _KINDS.format(kind=self._read_as["kind"], marks=",".join("?" * len(chunk)))
+            for content_id, value in self._connection.rows(statement, *chunk):
+                kind = _kind(value)
+                if kind is not None:
+                    found[content_id] = kind
         return found
 
     def newest(self, count: int) -> list[tuple[int, str, int]]:

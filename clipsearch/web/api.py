@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
+import anyio.to_thread
 from fastapi import APIRouter, File, HTTPException, Query, UploadFile
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import StreamingResponse
 
 from clipsearch.query import Query as ParsedQuery
 from clipsearch.query import parse_query, words_query
@@ -15,15 +16,16 @@ from clipsearch.types import Sort
 from clipsearch.version import __version__
 from clipsearch.web import index_schemas, schemas
 from clipsearch.web.films import add_films
-from clipsearch.web.heat_maps import heat_map_png
+from clipsearch.web.hit_schemas import Hit, Phrase, SearchResult
 from clipsearch.web.lanes import TooBusyError
 from clipsearch.web.originals import add_originals
 from clipsearch.web.page_query import MarkId
-from clipsearch.web.part_schemas import Line, PartOf
+from clipsearch.web.paging import After, PageDep, PageRequest
 from clipsearch.web.schemas import problems
 from clipsearch.web.state import Site
 from clipsearch.web.streams import Streams
-from clipsearch.web.thumbnails import FragmentQuery, add_thumbnails, find_part
+from clipsearch.web.thumbnails import add_thumbnails
+from clipsearch.web.zips import add_zips
 
 Marks = tuple[MarkId, ...]
 TopK = Annotated[int, Query(ge=1, le=1000, description="Number of results.")]
@@ -56,7 +58,7 @@ def make_api(site: Site) -> APIRouter:
             ),
         ],
         k: TopK = 10,
-        after: Annotated[str | None, Query(max_length=300, description="Cursor: `next` of the previous page.")] = None,
+        after: After = None,
         min_relevance: Annotated[float, Query(ge=0, le=1, description="Omit hits of lower relevance.")] = 0.0,
         confidence: Annotated[
             float | None,
@@ -86,7 +88,7 @@ def make_api(site: Site) -> APIRouter:
         text: Annotated[
             bool, Query(description="Take the query as plain words, without operators, filters, dates and places.")
         ] = False,
-    ) -> schemas.SearchResult:
+    ) -> SearchResult:
         understanding = None
         if q.strip() or not more:
             understanding = Understanding(words_query(q), q) if text and q.strip() else catalog.understand(q)
@@ -105,13 +107,14 @@ def make_api(site: Site) -> APIRouter:
             reverse=reverse,
             written=written,
         )
-        return schemas.SearchResult(
+        summaries = catalog.pictures.summaries([hit.content_id for hit in page.hits])
+        return SearchResult(
             query=q,
             model=catalog.model.name,
-            phrases=[] if understanding is None else [schemas.Phrase.of(each) for each in understanding.phrases],
+            phrases=[] if understanding is None else [Phrase.of(each) for each in understanding.phrases],
             suggestion=catalog.suggest(parsed),
             unmeasured=page.unmeasured,
-            hits=[schemas.Hit.of(hit) for hit in page.hits],
+            hits=[Hit.of(hit, summaries) for hit in page.hits],
             next=page.next,
         )
 
@@ -158,8 +161,8 @@ def make_api(site: Site) -> APIRouter:
         responses=problems(404),
     )
     @site.lanes.queries
-    def caption(id: Annotated[int, Query(ge=1, le=1 << 62)], k: TopK = 5) -> schemas.Captions:
-        return captions_of(catalog.pictures.embedding(id), k)
+    def caption(id: Annotated[int, Query(ge=1, le=1 << 62)], page: PageDep, k: TopK = 5) -> schemas.Captions:
+        return captions_of(catalog.pictures.embedding(id), page, k)
 
     @api.post(
         "/caption",
@@ -168,12 +171,13 @@ def make_api(site: Site) -> APIRouter:
         responses=problems(408, 413, 507),
     )
     @site.lanes.uploads
-    def caption_sent(file: Annotated[UploadFile, File()], k: TopK = 5) -> schemas.Captions:
-        return captions_of(site.uploads.embed(file.file, file.filename), k)
+    def caption_sent(file: Annotated[UploadFile, File()], page: PageDep, k: TopK = 5) -> schemas.Captions:
+        return captions_of(site.uploads.embed(file.file, file.filename), page, k)
 
-    def captions_of(embedding: Any, k: int) -> schemas.Captions:
-        found = catalog.caption(embedding, top_k=k)
-        return schemas.Captions(model=catalog.model.name, captions=[schemas.Caption.of(hit) for hit in found])
+    def captions_of(embedding: Any, page: PageRequest, k: int) -> schemas.Captions:
+        found = page.slice(lambda count: catalog.caption(embedding, top_k=count), embedding.tobytes(), page_size=k)
+        captions = [schemas.Caption.of(hit) for hit in found.items]
+        return schemas.Captions(model=catalog.model.name, captions=captions, next=found.next)
 
     @api.get(
         "/classify",
@@ -205,70 +209,6 @@ def make_api(site: Site) -> APIRouter:
     def classes_of(embedding: Any, texts: list[str]) -> schemas.Captions:
         found = catalog.classify(embedding, texts)
         return schemas.Captions(model=catalog.model.name, captions=[schemas.Caption.of(hit) for hit in found])
-
-    @api.get("/items/{id}", summary="Get the details of a picture", tags=["pictures"], responses=problems(404))
-    @site.lanes.queries
-    def item(id: int) -> schemas.Item:
-        return schemas.Item.of(catalog.pictures.get(id))
-
-    @api.get(
-        "/items/{id}/parts",
-        summary="List the scenes, pages or crops of a picture",
-        tags=["pictures"],
-        responses=problems(404),
-    )
-    @site.lanes.queries
-    def parts(id: int) -> list[PartOf]:
-        return [PartOf.of(part) for part in catalog.pictures.parts(id)]
-
-    @api.get(
-        "/items/{id}/text",
-        summary="List the lines of text that were read in a picture",
-        tags=["pictures"],
-        responses=problems(404),
-    )
-    @site.lanes.queries
-    def text_of(id: int) -> list[Line]:
-        return [Line.of(line) for line in catalog.pictures.text(id)]
-
-    @api.get(
-        "/items/{id}/similar", summary="List copies and similar pictures", tags=["pictures"], responses=problems(404)
-    )
-    @site.lanes.queries
-    def similar(id: int, k: TopK = 12) -> list[schemas.NearDuplicate]:
-        return [schemas.NearDuplicate.of_duplicate(hit) for hit in catalog.pictures.near_duplicates(id, top_k=k)]
-
-    @api.get(
-        "/items/{id}/labels",
-        summary="List the labels of a set that fit a picture",
-        tags=["pictures"],
-        responses=problems(404),
-    )
-    @site.lanes.queries
-    def labels(
-        id: int,
-        labels: Annotated[str, Query(max_length=200, description="Name of the set.", examples=["coco"])] = "coco",
-        k: TopK = 5,
-    ) -> schemas.Labels:
-        found = catalog.labels.assign(catalog.pictures.embedding(id), labels, top_k=k)
-        return schemas.Labels(model=catalog.model.name, labels=[schemas.Label.of(hit) for hit in found])
-
-    @api.get(
-        "/items/{id}/heatmap",
-        summary="Get a heat map of words, to overlay on the picture",
-        tags=["pictures"],
-        response_class=Response,
-        responses={200: {"content": {"image/png": {}}, "description": "A PNG, mostly transparent."}, **problems(404)},
-    )
-    @site.lanes.thumbnails
-    def heat_map(
-        id: int,
-        words: Annotated[str, Query(min_length=1, max_length=1000, examples=["a glazed donut"])],
-        part: FragmentQuery = None,
-    ) -> Response:
-        shown = None if part is None else find_part(catalog.pictures.parts(id), part)
-        png, (across, down) = heat_map_png(catalog, id, words, shown)
-        return Response(png, media_type="image/png", headers={"X-Heat-Peak": f"{across:.3f},{down:.3f}"})
 
     @api.get("/status", summary="Get the status of the catalog", tags=["catalog"])
     @site.lanes.queries
@@ -307,8 +247,9 @@ def make_api(site: Site) -> APIRouter:
         return index_schemas.IndexStatus.of(site.job.status)
 
     @api.get("/index", summary="Get the progress of indexing", tags=["catalog"])
-    async def index_status() -> index_schemas.IndexStatus:
-        return index_schemas.IndexStatus.of(site.job.status)
+    @site.lanes.queries
+    def index_status() -> index_schemas.IndexStatus:
+        return index_schemas.IndexStatus.of(site.job.find_status())
 
     @api.get(
         "/index/events",
@@ -330,6 +271,7 @@ def make_api(site: Site) -> APIRouter:
     streams = Streams()
     add_films(api, site, streams)
     add_originals(api, site, streams)
+    add_zips(api, site, streams)
     return api
 
 
@@ -343,11 +285,13 @@ async def _count_listener(site: Site) -> AsyncIterator[str]:
 
 
 async def _status_events(site: Site) -> AsyncIterator[str]:
-    number, quiet_s = -1, 0.0
+    shown, quiet_s = None, 0.0
     while True:
         status = site.job.status
-        if status.number != number:
-            number, quiet_s = status.number, 0.0
+        if status.state != "running":
+            status = await anyio.to_thread.run_sync(site.job.find_status)
+        if status != shown:
+            shown, quiet_s = status, 0.0
             yield f"data: {index_schemas.IndexStatus.of(status).model_dump_json()}\n\n"
             if status.state != "running":
                 return

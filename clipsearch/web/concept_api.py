@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Path
+from fastapi import APIRouter, HTTPException, Path, Query
 
 from clipsearch.web import schemas
+from clipsearch.web.paging import LINKED, PageDep
 from clipsearch.web.schemas import problems
 from clipsearch.web.state import Site
 
@@ -16,10 +17,12 @@ def make_concept_api(site: Site) -> APIRouter:
     api = APIRouter(prefix="/api", responses=problems())
     catalog = site.catalog
 
-    @api.get("/concepts", summary="List the concepts taught by examples", tags=["concepts"])
+    @api.get("/concepts", summary="List the concepts taught by examples", tags=["concepts"], responses=LINKED)
     @site.lanes.queries
-    def concepts() -> list[schemas.Concept]:
-        return [schemas.Concept.of(concept) for concept in catalog.concepts.list()]
+    def concepts(
+        page: PageDep, k: Annotated[int, Query(ge=1, le=1000, description="Number of concepts.")] = 1000
+    ) -> list[schemas.Concept]:
+        return [schemas.Concept.of(concept) for concept in page.list(lambda _: catalog.concepts.list(), page_size=k)]
 
     @api.post(
         "/concepts",

@@ -9,6 +9,7 @@ from clipsearch.query import parse_query
 from clipsearch.search.terms import Pictures
 from clipsearch.web import schemas
 from clipsearch.web.api import TopK
+from clipsearch.web.paging import LINKED, PageDep
 from clipsearch.web.schemas import problems
 from clipsearch.web.state import Site
 
@@ -28,11 +29,13 @@ def make_curation_api(site: Site) -> APIRouter:
     api = APIRouter(prefix="/api", responses=problems())
     catalog = site.catalog
 
-    @api.get("/unusual", summary="List the pictures that are least like the others", tags=["search"])
+    @api.get("/unusual", summary="List the pictures that are least like the others", tags=["search"], responses=LINKED)
     @site.lanes.queries
-    def unusual(q: Selection = "", k: TopK = 10) -> list[schemas.UnusualPicture]:
+    def unusual(page: PageDep, q: Selection = "", k: TopK = 10) -> list[schemas.UnusualPicture]:
         parsed, pictures = selected(q)
-        found = catalog.pictures.unusual(parsed, top_k=k, pictures=pictures)
+        found = page.list(
+            lambda count: catalog.pictures.unusual(parsed, top_k=count, pictures=pictures), parsed, page_size=k
+        )
         return [schemas.UnusualPicture.of(each) for each in found]
 
     @api.get("/representative", summary="Choose pictures that represent the others", tags=["search"])

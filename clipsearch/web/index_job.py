@@ -1,36 +1,45 @@
-"""Run one index job at a time in a background thread, and report its progress to pages and the API."""
+"""Run one index job at a time in a background thread, and report its progress to pages and the API.
+
+So is that of other runs: of the folders that the server watches, see `watcher`, and of other processes.
+"""
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Literal, TypeAlias
 
 from clipsearch.catalog import Catalog
 from clipsearch.errors import CatalogBusyError, ClipSearchError, InputError
+from clipsearch.indexing.watch import has_changes
 from clipsearch.paths import folder_path
-from clipsearch.types import IndexReport
+from clipsearch.types import CurrentRun, IndexReport
 from clipsearch.web.errors import message_of
 
 JobState: TypeAlias = Literal["idle", "running", "done", "stopped", "failed"]
 
+# How often runs of other processes are looked up, which publish their progress once a second.
+_LOOK_EVERY_S = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """Status of the last index job.
+    """Status of the last index run.
 
     Attributes:
-        number: version of the status, incremented at each change.
         folder: "" for all folders indexed before.
         done, to_do: number of pictures processed, and found so far.
         error: why the job failed.
+        is_job: it was started as the job of a client, who may stop it.
     """
 
-    number: int = 0
     state: JobState = "idle"
     folder: str = ""
     done: int = 0
     to_do: int = 0
     report: IndexReport | None = None
     error: str = ""
+    is_job: bool = False
 
 
 class IndexJob:
@@ -39,18 +48,33 @@ class IndexJob:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self.runs = 0
-        """Number of runs that have ended."""
+        """Number of runs that have ended and changed something."""
         self._lock = threading.Lock()
         self._status = JobStatus()
         self._thread: threading.Thread | None = None
         self._cancel = threading.Event()
+        self._other_run: CurrentRun | None = None
+        self._looked_at = -_LOOK_EVERY_S
 
     @property
     def status(self) -> JobStatus:
+        """Status of the last run of this process."""
         return self._status
 
+    def find_status(self) -> JobStatus:
+        """Return the status of the last run of this process, or of one that another process is at."""
+        status = self._status
+        if status.state == "running":
+            return status
+        if monotonic() - self._looked_at > _LOOK_EVERY_S:
+            self._looked_at, self._other_run = monotonic(), None
+            with suppress(ClipSearchError):  # other requests report the error
+                self._other_run = self._catalog.admin.current_run()
+        run = self._other_run
+        return status if run is None else JobStatus("running", done=run.done, to_do=run.done + run.to_do)
+
     def start(self, folder: str) -> JobStatus:
-        """Start to index a folder; "" for the folders indexed before.
+        """Start to index a folder; "" for the folders indexed before. It waits for runs that are no job.
 
         Raises:
             InputError: not an absolute path, or no such folder.
@@ -67,10 +91,10 @@ class IndexJob:
             if not is_folder:
                 raise InputError(f"no folder {folder}")
         with self._lock:
-            if self._status.state == "running":
+            if self._status.state == "running" and self._status.is_job:
                 raise CatalogBusyError("a folder is being indexed already")
             self._cancel.clear()
-            self._status = JobStatus(self._status.number + 1, "running", folder)
+            self._status = JobStatus("running", folder, is_job=True)
             self._thread = threading.Thread(target=self._run, args=(folder,), name="index")
             self._thread.start()
             return self._status
@@ -78,6 +102,19 @@ class IndexJob:
     def stop(self) -> None:
         """Cancel the job: it ends within a second or a batch, and completed work is saved."""
         self._cancel.set()
+
+    def note_watching(self, done: int, to_do: int) -> None:
+        """Report the progress of a run that is no job, unless there is one."""
+        with self._lock:
+            if self._status.state != "running" or not self._status.is_job:
+                self._status = JobStatus("running", done=done, to_do=to_do)
+
+    def end_watching(self, report: IndexReport | None) -> None:
+        """Report the end of a run that is no job; None: it has failed."""
+        self.runs += report is None or has_changes(report)
+        with self._lock:
+            if self._status.state == "running" and not self._status.is_job:
+                self._status = JobStatus() if report is None else replace(self._status, state="done", report=report)
 
     def join(self) -> None:
         thread = self._thread
@@ -87,9 +124,10 @@ class IndexJob:
     def _run(self, folder: str) -> None:
         try:
             folders = [folder] if folder else []
-            report = self._catalog.index(*folders, on_progress=self._note, cancel=self._cancel)
+            report = self._catalog.index(*folders, wait=True, on_progress=self._note, cancel=self._cancel)
         except (ClipSearchError, OSError) as error:
-            self._change(state="failed", error=message_of(error))
+            was_waiting = isinstance(error, CatalogBusyError) and self._cancel.is_set()
+            self._change(state="stopped" if was_waiting else "failed", error=message_of(error))
         except BaseException as error:
             self._change(state="failed", error=f"unexpected error: {type(error).__name__}")
             raise
@@ -102,4 +140,4 @@ class IndexJob:
 
     def _change(self, **values: object) -> None:
         with self._lock:
-            self._status = replace(self._status, number=self._status.number + 1, **values)  # type: ignore[arg-type]
+            self._status = replace(self._status, **values)  # type: ignore[arg-type]

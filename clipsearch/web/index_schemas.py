@@ -24,6 +24,7 @@ class IndexStatus(BaseModel):
                 "to_do": 20310,
                 "message": "",
                 "skipped": [],
+                "may_stop": True,
             }
         }
     )
@@ -34,6 +35,7 @@ class IndexStatus(BaseModel):
     to_do: int = Field(description="New or changed pictures found so far.")
     message: str = Field(description="Summary of the run, or the error.")
     skipped: list[str] = Field(description="Files that could not be read, with the reason; the first 20.")
+    may_stop: bool = Field(description="Clients may stop it: it was started by one, not by watching or elsewhere.")
 
     @classmethod
     def of(cls, status: JobStatus) -> "IndexStatus":
@@ -60,6 +62,7 @@ class IndexStatus(BaseModel):
             to_do=status.to_do,
             message=message,
             skipped=skipped,
+            may_stop=status.is_job and status.state == "running",
         )
 
 
@@ -85,5 +88,5 @@ class Status(BaseModel):
     captions: int
     skipped: int
     folders: list[str]
-    indexing: JobState = Field(description="State of this server's own indexing job.")
+    indexing: JobState = Field(description="State of this server's last index run.")
     current_run: CurrentRun | None = Field(description="The current index run, of this or another process.")

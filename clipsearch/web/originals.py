@@ -77,13 +77,22 @@ def _find(file: BinaryIO, path: str, *, details: PictureDetails, is_saved: bool)
     Raises:
         ValueError: it has not the content that was indexed; of large ones only the size is compared.
     """
+    check_content(file, details)
+    kind = _SHOWN.get(details.metadata.format)
+    headers = {"Content-Disposition": _disposition(name_of(path), is_saved=is_saved or kind is None)}
+    return OpenStream(file, 0, details.size_bytes, f'"{details.blake3[:32]}"', kind or _SAVED, headers)
+
+
+def check_content(file: BinaryIO, details: PictureDetails) -> None:
+    """Check that an open file of the right size has the content that was indexed; large ones are not read.
+
+    Raises:
+        ValueError: it is another one.
+    """
     if details.size_bytes <= _MOST_HASHED_BYTES:
         if blake3(file.read()).hexdigest() != details.blake3:
             raise ValueError("another file")
         file.seek(0)
-    kind = _SHOWN.get(details.metadata.format)
-    headers = {"Content-Disposition": _disposition(name_of(path), is_saved=is_saved or kind is None)}
-    return OpenStream(file, 0, details.size_bytes, f'"{details.blake3[:32]}"', kind or _SAVED, headers)
 
 
 def _disposition(name: str, *, is_saved: bool) -> str:

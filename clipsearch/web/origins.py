@@ -52,3 +52,8 @@ def is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host, as in `Origin`, is this machine by its name or an address of the loopback."""
+    return host == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback)

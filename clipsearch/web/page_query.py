@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query
@@ -19,9 +19,14 @@ from clipsearch.types import Sort
 MarkId = Annotated[int, Field(ge=1, lt=1 << 62)]
 """Content id of a marked picture."""
 
+MAX_LINK_CHARS = 2_000
+"""Each picture and each term has several links that repeat the query: longer ones are omitted."""
 
-# Fields of `PageQuery` that are filters.
-_FIELDS = ("since", "until", "camera", "folder", "type", "quality", "place", "tag", "person", "rating", "kind")
+FIELDS = ("since", "until", "camera", "folder", "type", "quality", "place", "tag", "person", "album", "rating", "kind")
+"""Fields of `PageQuery` that are filters."""
+
+SEVERAL = ("place", "tag", "person", "album")
+"""Those of them that may have several values, of which a picture has all."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +48,10 @@ class PageQuery:
     folder: str = ""
     type: str = ""
     quality: str = ""
-    place: str = ""
-    tag: str = ""
-    person: str = ""
+    place: tuple[str, ...] = ()
+    tag: tuple[str, ...] = ()
+    person: tuple[str, ...] = ()
+    album: tuple[str, ...] = ()
     rating: str = ""
     kind: str = ""
     more: tuple[int, ...] = ()
@@ -56,11 +62,15 @@ class PageQuery:
 
     @property
     def has_filters(self) -> bool:
-        return any(getattr(self, name) for name in _FIELDS)
+        return any(getattr(self, name) for name in FIELDS)
+
+    @property
+    def is_blank(self) -> bool:
+        return self == PageQuery()
 
     def url(self, path: str = "/", **more: str) -> str:
         """Return a URL with these parameters and more; empty ones are omitted."""
-        named = {name: getattr(self, name) for name in ("q", *_FIELDS)}
+        named = {name: getattr(self, name) for name in ("q", *FIELDS)}
         named |= {"sort": "" if self.sort == "relevance" else self.sort}
         named |= {name: "1" if getattr(self, name) else "" for name in ("reverse", "text")}
         marks = {"more": self.more, "less": self.less}
@@ -78,6 +88,12 @@ class PageQuery:
             if kind == "more"
             else replace(self, more=more, less=(*less, content_id))
         )
+
+    def without(self, name: str, value: str) -> "PageQuery":
+        """Return the query without a value of a filter."""
+        others = tuple(each for each in getattr(self, name) if each != value) if name in SEVERAL else ""
+        changed: dict[str, Any] = {name: others}
+        return replace(self, **changed)
 
     def parse(self) -> ParsedQuery:
         """Parse the typed query and the filter fields.
@@ -98,7 +114,7 @@ class PageQuery:
             filters.append(parse_filter("type", self.type))
         if self.quality:
             filters.append(parse_filter("is", self.quality))
-        filters += [parse_filter(key, value) for key in ("place", "tag", "person") if (value := getattr(self, key))]
+        filters += [parse_filter(key, value) for key in SEVERAL for value in getattr(self, key)]
         if self.rating:
             filters.append(parse_filter("rating", f">={self.rating}"))
         if self.kind:
@@ -113,6 +129,10 @@ class PageQuery:
         return words_query(self.q) if self.text else parse_query(self.q)
 
 
+# Values of a filter that may have several; empty ones are of inputs that are left empty.
+_Names = Annotated[tuple[Annotated[str, Field(max_length=300)], ...], Query(max_length=16)]
+
+
 async def _read_parameters(
     q: Annotated[str, Query(max_length=4000)] = "",
     since: Annotated[str, Query(max_length=20)] = "",
@@ -121,9 +141,10 @@ async def _read_parameters(
     folder: Annotated[str, Query(max_length=4096)] = "",
     type: Annotated[str, Query(max_length=20)] = "",
     quality: Annotated[str, Query(max_length=20)] = "",
-    place: Annotated[str, Query(max_length=200)] = "",
-    tag: Annotated[str, Query(max_length=300)] = "",
-    person: Annotated[str, Query(max_length=300)] = "",
+    place: _Names = (),
+    tag: _Names = (),
+    person: _Names = (),
+    album: _Names = (),
     rating: Annotated[str, Query(max_length=2)] = "",
     kind: Annotated[str, Query(max_length=20)] = "",
     more: Annotated[tuple[MarkId, ...], Query(max_length=MOST_MARKS)] = (),
@@ -132,8 +153,30 @@ async def _read_parameters(
     reverse: bool = False,
     text: bool = False,
 ) -> PageQuery:
-    fields = (since, until, camera, folder, type, quality, place, tag, person, rating, kind)
-    return PageQuery(q.strip(), *fields, more, less, sort, reverse, text)
+    return PageQuery(
+        q.strip(),
+        since,
+        until,
+        camera,
+        folder,
+        type,
+        quality,
+        _without_empty(place),
+        _without_empty(tag),
+        _without_empty(person),
+        _without_empty(album),
+        rating,
+        kind,
+        more=more,
+        less=less,
+        sort=sort,
+        reverse=reverse,
+        text=text,
+    )
+
+
+def _without_empty(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter(None, names)))
 
 
 PageQueryDep = Annotated[PageQuery, Depends(_read_parameters)]

@@ -1,22 +1,18 @@
 """Define the response models of the HTTP API; fields are documented in /openapi.json."""
 
-import math
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import PurePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from clipsearch import types
 from clipsearch.description import Description
-from clipsearch.gallery import curation, details, duplicates
-from clipsearch.gallery.details import CatalogFacets, PictureDetails
-from clipsearch.query import phrases
+from clipsearch.gallery import curation, details
+from clipsearch.gallery.details import CatalogFacets
 from clipsearch.search import narrowing
-from clipsearch.search.hits import SearchHit
 from clipsearch.types import CaptionHit, LabelHit
 from clipsearch.web.errors import MEDIA_TYPE
-from clipsearch.web.part_schemas import Line, PartOf
 
 Relevance = Annotated[float, Field(ge=0, le=1, description="Calibrated probability that it matches.")]
 # The format "date-time" would need a time zone (RFC 3339).
@@ -48,98 +44,6 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         status: {"model": Problem, "content": {MEDIA_TYPE: {}}, "description": "An error."}
         for status in (400, 409, 422, 500, 503, *statuses)
     }
-
-
-class Hit(BaseModel):
-    id: int = Field(description="Content id of the picture.")
-    rank: int = Field(ge=1)
-    score: Score
-    relevance: Relevance
-    name: str = Field(description="Name of its file, without the folder.")
-    part: PartOf | None = Field(default=None, description="Of several parts the one found; null: the whole picture.")
-    stack: list[int] = Field(default=[], description="Ids of the others in its stack, the best first.")
-    written: str | None = Field(
-        default=None,
-        description="What is written about it, or was read in it, around the words; null where it does not have them.",
-    )
-    line: Line | None = Field(default=None, description="The line that `written` quotes, where it was read.")
-
-    @classmethod
-    def of(cls, hit: SearchHit) -> "Hit":
-        score = None if math.isnan(hit.score) else hit.score
-        part = None if hit.part is None else PartOf.of(hit.part)
-        return cls(
-            id=hit.content_id,
-            rank=hit.rank,
-            score=score,
-            relevance=hit.relevance,
-            name=name_of(hit.path),
-            part=part,
-            stack=list(hit.stack),
-            written=hit.written,
-            line=None if hit.line is None else Line.of(hit.line),
-        )
-
-
-class NearDuplicate(Hit):
-    kind: Literal["exact", "copy", "similar"] = Field(
-        description="copy: the better of the two shows all that the other shows; similar: another frame of a burst, or "
-        "another version."
-    )
-
-    @classmethod
-    def of_duplicate(cls, hit: duplicates.NearDuplicate) -> "NearDuplicate":
-        return cls(**Hit.of(hit).model_dump(), kind=hit.kind)
-
-
-_EXAMPLE: Any = {
-    "id": 23,
-    "rank": 1,
-    "score": 0.397,
-    "relevance": 0.965,
-    "name": "donut.png",
-    "stack": [24],
-    "written": "food/donut.png",
-}
-
-
-class Phrase(BaseModel):
-    text: str = Field(description="Words of the query.")
-    meaning: str = Field(description="What they mean, in the query language.", examples=["taken:2023-07"])
-    is_applied: bool = Field(description="Whether they were taken so; else they stayed words.")
-    other: str = Field(description="The query with the other choice.")
-
-    @classmethod
-    def of(cls, phrase: phrases.Phrase) -> "Phrase":
-        return cls(text=phrase.text, meaning=phrase.meaning, is_applied=phrase.is_applied, other=phrase.other)
-
-
-class SearchResult(BaseModel):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "query": "a glazed donut",
-                "model": "starter",
-                "phrases": [],
-                "suggestion": None,
-                "unmeasured": 0,
-                "hits": [_EXAMPLE],
-                "next": "WzEsMjMsNDAsIjZmMGE0ZTgxYjYyYzdkMTAiXQ",
-            }
-        }
-    )
-
-    query: str
-    model: str = Field(description="Name of the model of the embeddings.")
-    phrases: list[Phrase] = Field(description="Its words that mean a filter or something to exclude.")
-    suggestion: str | None = Field(
-        default=None, description="The query with typing errors corrected; null without any."
-    )
-    unmeasured: int = Field(
-        description="Pictures that its filters know nothing of, as an earlier version has not read them for that."
-    )
-    hits: list[Hit]
-    next: str | None = Field(description="Cursor for `after`; null on the last page.")
 
 
 class NarrowerQuery(BaseModel):
@@ -207,6 +111,7 @@ class Facets(BaseModel):
     ratings: dict[int, int] = Field(description="Of each rating, -1 and 1 to 5.")
     places: dict[str, int] = Field(description="Of each city or town, as in `Munich, Bavaria, Germany`.")
     kinds: dict[str, int] = Field(description="Of screenshots, receipts, documents and whiteboards.")
+    albums: dict[str, int] = Field(description="Of each album; the favourites are `favourites`.")
 
     @classmethod
     def of(cls, found: CatalogFacets) -> "Facets":
@@ -221,6 +126,7 @@ class Facets(BaseModel):
             last_taken=found.last_taken,
             blurred=found.blurred,
             dark=found.dark,
+            albums=found.albums,
             **{name: dict(counts) for name, counts in written.items()},
         )
 
@@ -249,6 +155,7 @@ class Caption(BaseModel):
 class Captions(BaseModel):
     model: str
     captions: list[Caption]
+    next: str | None = Field(default=None, description="Cursor for `after`; null on the last page.")
 
 
 class Label(BaseModel):
@@ -265,6 +172,7 @@ class Label(BaseModel):
 class Labels(BaseModel):
     model: str
     labels: list[Label]
+    next: str | None = Field(default=None, description="Cursor for `after`; null on the last page.")
 
 
 ContentId = Annotated[int, Field(ge=1, le=1 << 62, description="Content id of a picture.")]
@@ -301,53 +209,6 @@ class Lesson(BaseModel):
     words: str | None = Field(
         default=None, max_length=1000, description='"" for none. null: unchanged; of a new concept, its name.'
     )
-
-
-class Item(BaseModel):
-    id: int
-    name: str
-    paths: list[str] = Field(description="Of all files with this content, existing files first.")
-    blake3: str = Field(description="Of the whole file, in hex.")
-    size_bytes: int
-    width: int = Field(description="In pixels, of the upright picture.")
-    height: int
-    format: str
-    taken_at: LocalTime | None = Field(description="Local time of the camera, without a time zone.")
-    camera: str | None
-    latitude: float | None
-    longitude: float | None
-    added_at: datetime = Field(description="Time when it was first indexed, UTC.")
-    is_date_doubtful: bool = Field(description="The date is in the future, or of a clock that was never set.")
-    sharpness: int | None = Field(description="0 to 100, as `sharp:` compares it; null: not measured yet.")
-    brightness: int | None = Field(description="0 to 100, as `bright:` compares it; null: not measured yet.")
-    duration_s: float | None = Field(description="Of a film or an animation, in seconds; null for a picture.")
-    place: str | None = Field(description="City or town of its coordinates, else the names written in it.")
-    description: Described | None = Field(description="null: not read, by an earlier version.")
-
-    @classmethod
-    def of(cls, details: PictureDetails) -> "Item":
-        metadata = details.metadata
-        return cls(
-            id=details.content_id,
-            name=name_of(details.paths[0]),
-            paths=[path.encode("utf-8", "replace").decode() for path in details.paths],
-            blake3=details.blake3,
-            size_bytes=details.size_bytes,
-            width=metadata.width,
-            height=metadata.height,
-            format=metadata.format,
-            taken_at=metadata.taken_at,
-            camera=metadata.camera,
-            latitude=metadata.latitude,
-            longitude=metadata.longitude,
-            added_at=details.added_at.replace(tzinfo=UTC),
-            is_date_doubtful=metadata.is_date_doubtful,
-            sharpness=metadata.sharpness,
-            brightness=metadata.brightness,
-            duration_s=metadata.duration_s,
-            place=details.place,
-            description=None if metadata.description is None else Described.of(metadata.description),
-        )
 
 
 class UnusualPicture(BaseModel):

@@ -8,7 +8,7 @@ from clipsearch.errors import CatalogNotFoundError, ClipSearchError, QuerySyntax
 from clipsearch.gallery.details import PictureDetails
 from clipsearch.parts import Part, locate
 from clipsearch.query import Query
-from clipsearch.query.filters import quoted
+from clipsearch.query.filters import FAVOURITES, quoted
 from clipsearch.query.phrases import Phrase
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
 from clipsearch.search.feedback import MOST_MARKS
@@ -16,18 +16,19 @@ from clipsearch.search.hits import SearchHit
 from clipsearch.search.narrowing import narrow_query
 from clipsearch.search.unmeasured import describe_unmeasured
 from clipsearch.web.errors import message_of, status_of
+from clipsearch.web.facet_panel import filter_links
 from clipsearch.web.months import OnThisDayLink, find_on_this_day, headings_of, year_links
-from clipsearch.web.page_query import PageQuery
+from clipsearch.web.page_query import MAX_LINK_CHARS, PageQuery
 from clipsearch.web.query_edits import STEP, Chip, chips_of, weigh_picture
 from clipsearch.web.schemas import name_of
 from clipsearch.web.state import Site
 
 _PAGE_SIZE = 40
 
-_MARKS: tuple[Literal["more", "less"], ...] = ("more", "less")
+# Of a stack that is opened, shown at once.
+_MOST_OF_STACK = 24
 
-# Each picture and each term has several links that repeat the query: longer ones are omitted.
-_MAX_LINK_CHARS = 2_000
+_MARKS: tuple[Literal["more", "less"], ...] = ("more", "less")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Tile:
     stack_url: str | None = None
     stack_of: int | None = None
     heading: str = ""
+    is_favourite: bool = False
 
     @property
     def is_unlikely(self) -> bool:
@@ -105,6 +107,7 @@ class Results:
     Attributes:
         status: HTTP status.
         phrases: words of the query that are taken as something else, or may be.
+        filters: each of the query, and the URL without it; None: it is too long.
         marks: marked pictures, those with more first, and the URL without any.
         words: of the query, where it has one term of words; "" else.
         next_url: URL of the next tiles; None for the last.
@@ -121,6 +124,7 @@ class Results:
     tiles: list[Tile] = field(default_factory=list)
     chips: list[ChipLinks] = field(default_factory=list)
     phrases: list[PhraseLink] = field(default_factory=list)
+    filters: list[tuple[str, str | None]] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     without_marks: str = "/"
     words: str = ""
@@ -145,14 +149,23 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class SuggestedLinks:
-    """Labels that narrow the query, with the hits that each fits, and related labels; each with its URL."""
+    """Labels that narrow the query, with the hits that each fits, and related labels; each with its URL.
+
+    Attributes:
+        did_you_mean: as `Results.suggestion`.
+    """
 
     narrow: list[tuple[str, int, str]] = field(default_factory=list)
     related: list[tuple[str, str]] = field(default_factory=list)
+    did_you_mean: tuple[str, str] | None = None
 
 
-def find_results(page_query: PageQuery, site: Site, *, after: str | None = None) -> Results:
-    """Search one page of results; errors are part of the result."""
+def find_results(page_query: PageQuery, site: Site, *, after: str | None = None, is_live: bool = False) -> Results:
+    """Search one page of results; errors are part of the result.
+
+    Args:
+        is_live: the query is still being typed: its mistakes are left to the suggestions.
+    """
     phrases: list[PhraseLink] = []
     try:
         if page_query.q and page_query.text:
@@ -178,7 +191,7 @@ def find_results(page_query: PageQuery, site: Site, *, after: str | None = None)
             sort=page_query.sort,
             reverse=page_query.reverse,
         )
-        suggestion = site.catalog.suggest(parsed) if after is None else None
+        suggestion = site.catalog.suggest(parsed) if after is None and not is_live else None
     except CatalogNotFoundError:
         return Results(is_empty=True)
     except QuerySyntaxError as error:
@@ -194,11 +207,14 @@ def find_results(page_query: PageQuery, site: Site, *, after: str | None = None)
     return Results(
         tiles=make_tiles(page.hits, page_query, site, headings=headings),
         chips=[_links_of(chip, page_query) for chip in chips_of(page_query.typed)],
+        filters=filter_links(page_query),
         marks=[_mark_of(kind, marked[each], page_query) for kind, ids in _kinds(page_query) for each in ids],
         without_marks=replace(page_query, more=(), less=()).url(),
         phrases=phrases,
         words=words[0] if len(words) == 1 else "",
-        suggestions_url=page_query.url("/suggestions") if parsed.groups and is_first else None,
+        suggestions_url=page_query.url("/suggestions", corrects="1" if is_live else "")
+        if parsed.groups and is_first
+        else None,
         next_url=page_query.url("/results", after=page.next) if page.next else None,
         has_relevance=bool(parsed.groups or more),
         years=year_links(page_query, site) if page.months and is_first and not (parsed.groups or more) else [],
@@ -209,14 +225,22 @@ def find_results(page_query: PageQuery, site: Site, *, after: str | None = None)
     )
 
 
-def find_stack(content_id: int, page_query: PageQuery, site: Site) -> list[Tile]:
-    """Find the others of a tile's stack that pass the filters; none where the query is invalid."""
+def find_stack(content_id: int, page_query: PageQuery, site: Site, *, skipped: int = 0) -> tuple[list[Tile], int]:
+    """Find the others of a tile's stack that pass the filters; none where the query is invalid.
+
+    Args:
+        skipped: number of those that are shown already.
+
+    Returns:
+        The next ones, and the number of those after them: a burst of hundreds is not shown at once.
+    """
     try:
         found = site.catalog.pictures.stack(content_id, page_query.parse())
     except ClipSearchError:
-        return []
+        return [], 0
     others = [hit for hit in found if hit.content_id not in (content_id, *page_query.less)]
-    return make_tiles(others, page_query, site, stack_of=content_id)
+    shown = others[skipped : skipped + _MOST_OF_STACK]
+    return make_tiles(shown, page_query, site, stack_of=content_id), max(0, len(others) - skipped - len(shown))
 
 
 def make_tiles(
@@ -233,7 +257,9 @@ def make_tiles(
         page_query: the query that their buttons extend.
         headings: above each hit, or none.
     """
-    known = {each.content_id: each for each in site.catalog.pictures.list([hit.content_id for hit in hits])}
+    ids = [hit.content_id for hit in hits]
+    known = {each.content_id: each for each in site.catalog.pictures.list(ids)}
+    albums = site.catalog.albums.of(ids)
     return [
         Tile(
             hit=hit,
@@ -248,6 +274,7 @@ def make_tiles(
             stack_url=page_query.url(f"/pictures/{hit.content_id}/stack") if hit.stack else None,
             stack_of=stack_of,
             heading=heading,
+            is_favourite=FAVOURITES in albums.get(hit.content_id, ()),
         )
         for hit, heading in zip(hits, headings or [""] * len(hits), strict=True)
         if hit.content_id in known
@@ -274,7 +301,7 @@ def _marked_url(marked: PageQuery, before: PageQuery) -> str | None:
     count, count_before = (len(each.more) + len(each.less) for each in (marked, before))
     url = marked.url()
     is_shorter = count < count_before
-    return url if is_shorter or (count <= MOST_MARKS and len(url) <= _MAX_LINK_CHARS) else None
+    return url if is_shorter or (count <= MOST_MARKS and len(url) <= MAX_LINK_CHARS) else None
 
 
 def _mark_of(kind: str, details: PictureDetails, page_query: PageQuery) -> Mark:
@@ -282,8 +309,12 @@ def _mark_of(kind: str, details: PictureDetails, page_query: PageQuery) -> Mark:
     return Mark(kind, details, name_of(details.paths[0]), replace(page_query, more=more, less=less).url())
 
 
-def find_narrower(page_query: PageQuery, site: Site) -> SuggestedLinks:
-    """Find suggestions for a page; without any where the query is invalid, which the page of hits reports."""
+def find_narrower(page_query: PageQuery, site: Site, *, corrects: bool = False) -> SuggestedLinks:
+    """Find suggestions for a page; without any where the query is invalid, which the page of hits reports.
+
+    Args:
+        corrects: also of the query with typing errors corrected, which the page of hits has not.
+    """
     try:
         parsed = page_query.parse()
         found = site.catalog.suggestions(parsed, pictures=site.uploads.for_query(parsed))
@@ -293,7 +324,12 @@ def find_narrower(page_query: PageQuery, site: Site) -> SuggestedLinks:
         (each.label, each.count, _link(page_query, narrow_query(page_query.typed, each.label))) for each in found.narrow
     ]
     related = [(label, replace(page_query, q=label, more=(), less=()).url()) for label in found.related]
-    return SuggestedLinks([(label, count, url) for label, count, url in narrow if url is not None], related)
+    corrected = found.did_you_mean if corrects else None
+    return SuggestedLinks(
+        [(label, count, url) for label, count, url in narrow if url is not None],
+        related,
+        None if corrected is None else (corrected, replace(page_query, q=corrected).url()),
+    )
 
 
 def weigh_links(content_id: int, page_query: PageQuery) -> tuple[str | None, str | None]:
@@ -313,11 +349,11 @@ def _links_of(chip: Chip, page_query: PageQuery) -> ChipLinks:
 
 def _link(page_query: PageQuery, query: Query | None) -> str | None:
     url = None if query is None else replace(page_query, q=str(query)).url()
-    return None if url is None or len(url) > _MAX_LINK_CHARS else url
+    return None if url is None or len(url) > MAX_LINK_CHARS else url
 
 
 def picture_url(content_id: int, page_query: PageQuery, part: Part | None = None) -> str:
     """Return the URL of a picture's page at a part, with the query for its match unless that is too long."""
     path, fragment = f"/pictures/{content_id}", "" if part is None else part.fragment
     url = page_query.url(path, part=fragment)
-    return url if len(url) <= _MAX_LINK_CHARS else PageQuery().url(path, part=fragment)
+    return url if len(url) <= MAX_LINK_CHARS else PageQuery().url(path, part=fragment)

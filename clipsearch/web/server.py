@@ -21,6 +21,7 @@ from clipsearch.web.security import GuardRules
 DEFAULT_PORT = 8123
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104
 
 # Connections' share of the open file limit; the rest is for the catalog.
 _SHARE_OF_FILES = 0.5
@@ -39,6 +40,7 @@ class ServerOptions:
         token: required from clients; None: no token on the loopback, else a new random one.
         hosts: additional host names, or origins such as https://photos.example.org.
         may_index: None: on the loopback only.
+        watch: also index what changes in the indexed folders.
     """
 
     host: str = "127.0.0.1"
@@ -46,10 +48,16 @@ class ServerOptions:
     token: str | None = None
     hosts: tuple[str, ...] = ()
     may_index: bool | None = None
+    watch: bool = False
 
     @property
     def is_loopback(self) -> bool:
         return self.host in _LOOPBACK
+
+    @property
+    def shown_host(self) -> str:
+        """Host of the printed URL: the name of this machine where the server listens on all of its addresses."""
+        return socket.gethostname() if self.host in _ALL_ADDRESSES else self.host
 
 
 def serve(catalog: Catalog, options: ServerOptions, *, on_ready: Callable[[str], None]) -> None:
@@ -73,7 +81,13 @@ def serve(catalog: Catalog, options: ServerOptions, *, on_ready: Callable[[str],
     with contextlib.closing(listening):
         server = uvicorn.Server(
             uvicorn.Config(
-                make_app(catalog, rules=rules, may_index=may_index),
+                make_app(
+                    catalog,
+                    rules=rules,
+                    may_index=may_index,
+                    may_reveal=options.is_loopback,
+                    watch=options.watch,
+                ),
                 http=make_protocol(limits),
                 h11_max_incomplete_event_size=limits.max_head_bytes,
                 log_level="error",  # request errors are reported to the client
@@ -85,9 +99,8 @@ def serve(catalog: Catalog, options: ServerOptions, *, on_ready: Callable[[str],
         )
         warming = threading.Thread(target=_warm_up, args=(catalog,), name="warm-up", daemon=True)
         warming.start()
-        host = f"[{options.host}]" if ":" in options.host else options.host
-        shown = {"0.0.0.0": socket.gethostname(), "[::]": socket.gethostname()}.get(host, host)  # noqa: S104
-        address = f"http://{shown}:{listening.getsockname()[1]}/"
+        host = f"[{options.shown_host}]" if ":" in options.shown_host else options.shown_host
+        address = f"http://{host}:{listening.getsockname()[1]}/"
         on_ready(address if token is None else f"{address}?token={token}")
         with contextlib.suppress(KeyboardInterrupt):  # the regular end
             server.run(sockets=[listening])
@@ -99,7 +112,7 @@ def _guard_rules(options: ServerOptions, token: str | None) -> GuardRules:
     Raises:
         InputError: an entry of `hosts` is neither a host name nor an origin.
     """
-    hosts, origins = {options.host.strip("[]").lower()}, set()
+    hosts, origins = {options.host.strip("[]").lower(), options.shown_host.lower()}, set()
     for name in options.hosts:
         origin = parse_origin(name.rstrip("/")) if "://" in name else parse_host(name, scheme="http")
         if origin is None:

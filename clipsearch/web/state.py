@@ -9,7 +9,9 @@ from typing import Generic, TypeVar
 
 from clipsearch.catalog import Catalog
 from clipsearch.errors import ClipSearchError
+from clipsearch.query import Query
 from clipsearch.types import CatalogStatus
+from clipsearch.web.duplicate_search import DuplicateSearch
 from clipsearch.web.index_job import IndexJob
 from clipsearch.web.lanes import Lane
 from clipsearch.web.map_job import MapJob
@@ -21,7 +23,7 @@ Value = TypeVar("Value")
 _STALE_AFTER_S = 10.0
 
 
-class _CachedValue(Generic[Value]):
+class CachedValue(Generic[Value]):
     """Cached value, refreshed in the background: a stale one is returned while a new one is computed."""
 
     def __init__(self, make: Callable[[], Value]) -> None:
@@ -40,6 +42,14 @@ class _CachedValue(Generic[Value]):
         elif time.monotonic() - made[0] > _STALE_AFTER_S and self._making.acquire(blocking=False):
             threading.Thread(target=self._refresh, args=(key,), name="refresh", daemon=True).start()
         return made[2]
+
+    def peek(self, key: object) -> Value | None:
+        """Return the last value, stale or not, without waiting for a computation; None before the first one."""
+        made = self._made
+        is_stale = made is None or made[1] != key or time.monotonic() - made[0] > _STALE_AFTER_S
+        if made is not None and is_stale and self._making.acquire(blocking=False):
+            threading.Thread(target=self._refresh, args=(key,), name="refresh", daemon=True).start()
+        return None if made is None else made[2]
 
     def _refresh(self, key: object) -> None:
         """Recompute the value; another thread has acquired the lock for it."""
@@ -73,24 +83,36 @@ class Site:
 
     Attributes:
         may_index: clients may index folders of this machine.
+        may_reveal: clients on this machine may have folders shown in its file manager.
         listeners: number of open event streams.
     """
 
     catalog: Catalog
     may_index: bool = True
+    may_reveal: bool = False
     listeners: int = 0
     uploads: Uploads = field(init=False)
     job: IndexJob = field(init=False)
     map_job: MapJob = field(init=False)
+    duplicates: DuplicateSearch = field(init=False)
     lanes: Lanes = field(init=False)
-    _status: _CachedValue[CatalogStatus] = field(init=False)
+    _status: CachedValue[CatalogStatus] = field(init=False)
 
     def __post_init__(self) -> None:
         self.uploads = Uploads(self.catalog)
         self.job = IndexJob(self.catalog)
         self.map_job = MapJob(self.catalog)
+        self.duplicates = DuplicateSearch(self.catalog)
         self.lanes = Lanes(self.catalog)
-        self._status = _CachedValue(self.catalog.admin.status)
+        self._status = CachedValue(self.catalog.admin.status)
+
+    def understand(self, text: str) -> Query:
+        """Parse a visitor's query and the phrases of its plain words; an empty one means all pictures.
+
+        Raises:
+            QueryError: it can't be understood.
+        """
+        return self.catalog.understand(text).query if text.strip() else Query()
 
     @property
     def status(self) -> CatalogStatus:

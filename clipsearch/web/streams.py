@@ -10,7 +10,7 @@ Source: RFC 9110, 13.1.5 (If-Range), 14 (ranges), 15.3.7 (206) and 15.5.17 (416)
 import logging
 import os
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -95,6 +95,18 @@ class Streams:
             raise TooBusyError
         return _StreamResponse(await open_it(), request, self._places, self._threads)
 
+    async def answer_chunks(
+        self, request: Request, chunks: Iterator[bytes], *, headers: Mapping[str, str], media_type: str
+    ) -> Response:
+        """Return a response of unknown length, whose chunks are made while it is read.
+
+        Raises:
+            TooBusyError: too many are streamed.
+        """
+        if self._places.available_tokens < 1:
+            raise TooBusyError
+        return _ChunkResponse(chunks, self._places, self._threads, headers=headers, media_type=media_type)
+
 
 def find_range(header: str | None, size_bytes: int) -> tuple[int, int] | None:
     """Return start and end, excluded, of the range that a header asks for; None: all of it.
@@ -150,7 +162,7 @@ class _StreamResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._stream.file:
             async with self._places, anyio.create_task_group() as tasks:
-                tasks.start_soon(self._stop_when_disconnected, receive, tasks.cancel_scope)
+                tasks.start_soon(_stop_when_disconnected, receive, tasks.cancel_scope)
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                 await self._send_span(send)
                 tasks.cancel_scope.cancel()
@@ -173,8 +185,36 @@ class _StreamResponse(Response):
         if self._span[0] == self._span[1]:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    @staticmethod
-    async def _stop_when_disconnected(receive: Receive, scope: anyio.CancelScope) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        scope.cancel()
+
+class _ChunkResponse(Response):
+    """Response that streams chunks, the next one when the client has taken the one before."""
+
+    def __init__(
+        self,
+        chunks: Iterator[bytes],
+        places: anyio.CapacityLimiter,
+        threads: anyio.CapacityLimiter,
+        *,
+        headers: Mapping[str, str],
+        media_type: str,
+    ) -> None:
+        self._chunks, self._places, self._threads = chunks, places, threads
+        super().__init__(None, headers=dict(headers), media_type=media_type)
+        del self.headers["content-length"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._places, anyio.create_task_group() as tasks:
+            tasks.start_soon(_stop_when_disconnected, receive, tasks.cancel_scope)
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            while (
+                chunk := await anyio.to_thread.run_sync(next, self._chunks, None, limiter=self._threads)
+            ) is not None:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            tasks.cancel_scope.cancel()
+
+
+async def _stop_when_disconnected(receive: Receive, scope: anyio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()

@@ -283,6 +283,7 @@ def print_costs(name: str, made: str, folder: Path, opened: Callable[[], Columns
         ("their file", f"{size / 1e6:,.0f} MB"),
         ("file opened, and pictures of a year counted", f"{cpu_ms(lambda: opened().count(first)):.1f} ms"),
         ("all facets, of all pictures", f"{cpu_ms(columns.facets):.1f} ms"),
+        ("all events, of all pictures", f"{cpu_ms(columns.events):.1f} ms"),
     ]
     print_table((f"{len(columns):,} pictures", ""), rows)
 

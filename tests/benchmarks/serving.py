@@ -3,7 +3,9 @@
 
 Starts `clipsearch serve` on the loopback and asks it for what nobody has asked before: 20 requests a second as they
 come, then by so many clients of which each asks again as soon as it has its answer. With --browser also a real
-Chromium: how long the page takes until it can be used, and a search until its pictures are there.
+Chromium: how long the page takes until it can be used, a search until its results are there, and results from each key
+of a query that is typed at five keys a second until they are drawn. Thumbnails, which a made catalog has not, are left
+out.
 
 With --slow instead: 20 clients that search once a second each, by turns alone and beside so many slow ones
 (`slow_clients`). Prints for each turn the percentiles, the processor time of the server and that of all other programs;
@@ -35,6 +37,23 @@ RATE = 20
 
 # Until slow clients are all connected.
 _SETTLE_S = 5
+
+_NOTHING = '<svg xmlns="http://www.w3.org/2000/svg"/>'
+
+# Milliseconds from a key until what it found was drawn: the next message after a frame.
+_NOTE_TYPED = """() => {
+    window.typed = [];
+    let key = 0;
+    document.getElementById("q").addEventListener("input", () => { key = performance.now(); }, { capture: true });
+    document.addEventListener("results:typed", () => {
+        const start = key;
+        requestAnimationFrame(() => {
+            const drawn = new MessageChannel();
+            drawn.port1.onmessage = () => typed.push(performance.now() - start);
+            drawn.port2.postMessage(0);
+        });
+    });
+}"""
 
 
 def next_path(kind: str) -> str:
@@ -224,11 +243,14 @@ def show(name: str, took: list[float], seconds: float) -> None:
 def measure_browser(port: int, rounds: int = 11) -> None:
     from playwright.sync_api import sync_playwright
 
-    ready, results = [], []
+    ready, results, typed = [], [], list[float]()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+        )
         for _ in range(rounds):
-            page = browser.new_page()
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            page.route("**/api/thumbnail/**", lambda route: route.fulfill(content_type="image/svg+xml", body=_NOTHING))
             page.goto(f"http://127.0.0.1:{port}/", wait_until="networkidle")  # its thumbnails are there
             ready.append(page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"))
             text = new_text()
@@ -244,10 +266,19 @@ def measure_browser(port: int, rounds: int = 11) -> None:
                 text,
             )
             results.append(took)
+            page.fill("#q", "")
+            page.wait_for_timeout(1000)
+            page.evaluate(_NOTE_TYPED)
+            for key in new_text():
+                page.keyboard.press("Space" if key == " " else key)
+                page.wait_for_timeout(200)
+            typed += page.evaluate("typed")
             page.close()
         browser.close()
     print(f"page can be used                             median {np.median(ready):.0f} ms of {rounds}")
     print(f"a search until its results are on the page   median {np.median(results):.0f} ms of {rounds}")
+    p50, p90 = np.percentile(typed, [50, 90])
+    print(f"a key until its results are drawn            median {p50:.0f} ms of {len(typed)}, p90 {p90:.0f} ms")
 
 
 def main() -> None:

@@ -370,7 +370,7 @@ BAD_INPUT = {
         2,
         "not valid",
     ),
-    "an unknown command": (("nonsense",), 2, "nonsense"),
+    "an unknown command": (("stauts",), 2, "stauts"),
     "an unknown option": (("index", "--nonsense"), 2, "--nonsense"),
     "a bad number": (("query", "a", "-k", "0"), 2, "greater than or equal to 1"),
     "captions from a missing file": (("captions", "add", "no.txt", "--model", "starter"), 2, "no.txt"),
@@ -381,7 +381,7 @@ BAD_INPUT = {
 @pytest.mark.parametrize("case", BAD_INPUT)
 def test_bad_input_gets_one_line_and_its_exit_code(tmp_path, case):
     arguments, code, text = BAD_INPUT[case]
-    catalog = () if arguments[0] == "nonsense" else ("--catalog", tmp_path / "c")
+    catalog = () if arguments[0] == "stauts" else ("--catalog", tmp_path / "c")
     assert text in fail(*arguments, *catalog, code=code)
 
 

@@ -81,4 +81,6 @@ def test_mistakes_are_one_line(photos, arguments, said):
 def test_a_query_with_an_unknown_concept_names_near_ones(photos):
     run("concept", "add", "rex", photos / "red.png")
     done = run("query", "@rix", code=2)
-    assert done.stderr == ("clipsearch: there is no concept @rix: did you mean @rex? (words with an @ go in quotes)\n")
+    assert done.stderr == (
+        "clipsearch: there is no concept or saved search @rix: did you mean @rex? (words with an @ go in quotes)\n"
+    )

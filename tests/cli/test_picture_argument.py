@@ -150,3 +150,14 @@ def test_the_library_never_fetches_on_its_own(catalog, monkeypatch):
             opened.search(Path(URL))
         with pytest.raises(InputError, match="does not exist"):
             opened.caption(URL)
+
+
+def test_a_picture_of_the_catalog_is_left_out_of_its_own_hits(catalog, capfd):
+    def found(*arguments: str) -> list[str]:
+        assert run(["query", *arguments, "--paths", "--catalog", catalog]) == 0
+        return capfd.readouterr().out.splitlines()
+
+    assert found(str(DONUT))[0] == str(DONUT)
+    others = found(str(DONUT), "--not-itself")
+    assert len(others) == 3 and str(DONUT) not in others
+    assert found("a donut", "--not-itself") == found("a donut")

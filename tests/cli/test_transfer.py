@@ -40,6 +40,8 @@ def test_out_and_in_again(exported, tmp_path):
         "added": 4,
         "known": 0,
         "missing": 0,
+        "albums": 0,
+        "saved_searches": 0,
         "broken": 0,
         "skipped": [],
         "files": 4,

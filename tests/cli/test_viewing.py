@@ -1,6 +1,7 @@
-"""query --html, --open and --thumbnails."""
+"""query --html, --open, --thumbnails, --copy-to and --link-to."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -104,7 +105,7 @@ def test_thumbnails_in_a_terminal(catalog):
     text = in_terminal(catalog, 80)
     assert text.count("▄") + text.count("▀") > 200, text  # half blocks: this terminal answers no questions
     assert "1 cat.jpg" in text
-    assert "animals/cat.jpg" in text
+    assert "animals/\x1b[0m\x1b[1mcat.jpg" in text
     assert "Failed" not in text  # what the library logs
     assert "no thumbnails" in in_terminal(catalog, 0)
 
@@ -121,3 +122,32 @@ def test_without_what_draws_them_the_line_says_what_to_install(catalog):
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.strip().endswith("pip install 'clipsearch[terminal]'")
+
+
+def test_hits_are_copied_and_linked(catalog, tmp_path):
+    query = ("query", "a cat", "-k", "3", "--paths", "--catalog", catalog)
+    found = run(*query, "--copy-to", tmp_path / "copies", "--link-to", "links", cwd=tmp_path)
+    assert found.stdout == run(*query).stdout
+    names = {Path(line).name for line in found.stdout.splitlines()}
+    assert {path.name for path in (tmp_path / "copies").iterdir()} == names
+    assert {path.name for path in (tmp_path / "links").iterdir() if path.is_symlink()} == names
+    assert found.stderr == "3 files copied to copies\n3 files linked to links\n"
+    again = run(*query, "--copy-to", "copies", cwd=tmp_path)
+    assert again.stderr == "0 files copied to copies, 3 already there\n"
+    (tmp_path / "file").touch()
+    assert "is not a folder" in fail(*query, "--copy-to", tmp_path / "file", code=2)
+
+
+def test_a_copy_that_fails_is_told(tmp_path, colours):
+    place = ("--model", "colours", "--catalog", tmp_path / "c")
+    shutil.copytree(SAMPLES / "food", tmp_path / "photos")
+    run("index", tmp_path / "photos", *place)
+    gone = tmp_path / "photos" / "donut.png"
+    gone.unlink()
+    found = run("query", "red", *place, "--copy-to", tmp_path / "photos" / "copies", code=1)
+    assert found.stderr.splitlines()[-3:] == [
+        f"clipsearch: {gone} was not copied: No such file or directory",
+        f"3 files copied to {tmp_path / 'photos' / 'copies'}",
+        f"clipsearch: {tmp_path / 'photos' / 'copies'} is indexed: its files are found, too, after the next index run",
+    ]
+    assert len(found.stdout.splitlines()) == 4

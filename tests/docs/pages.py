@@ -148,12 +148,12 @@ def wrong_commands(text: str) -> list[str]:
     wrong = []
     for command, rest in written_commands(text):
         if command not in tree:
-            wrong += [] if known.get(command) else [command]
+            wrong += [] if known.get(command) or command == "help" else [command]
         else:
             wrong += [f"{command} {each}" for each in written_options(rest) if each not in options_of(tree[command])]
-    # The second word of a command is not one by itself.
+    # The second word of a command is not one by itself; "path" is also a field of JSON.
     _, spans = code_of(text)
-    return wrong + [span for span in spans if span in set().union(*known.values()) - set(known)]
+    return wrong + [span for span in spans if span in set().union(*known.values()) - {*known, "path"}]
 
 
 def slug(heading: str) -> str:

@@ -1,5 +1,6 @@
 """Sessions and code in the documentation run and give what they show."""
 
+import asyncio
 import contextlib
 import io
 import json
@@ -129,6 +130,40 @@ def test_the_answer_of_the_http_api_is_real(pages, indexed):
         near = {name: pytest.approx(other[name], abs=0.01) for name in ("score", "relevance")}
         assert one == {**other, **near}
     assert {**found, "hits": []} == {**said, "hits": []}
+
+
+def test_every_tool_for_assistants_has_an_example_that_works(pages, indexed):
+    pytest.importorskip("mcp", reason="mcp is not installed: pip install -e '.[mcp]'")
+    from mcp import Client
+
+    from clipsearch.mcp_server import make_server
+
+    section = pages["docs/web-and-api.md"].partition("## Assistants (MCP)")[2]
+    examples = re.findall(r"^\| `(\w+)` \|.*\| `(\{.*\})` \|$", section, re.MULTILINE)
+
+    async def call_all(catalog) -> set[str]:
+        async with Client(make_server(catalog)) as client:
+            for name, arguments in examples:
+                answer = await client.call_tool(name, json.loads(arguments))
+                assert not answer.is_error, (name, answer.content)
+                assert answer.content[0].text, name
+            return {tool.name for tool in (await client.list_tools()).tools}
+
+    with Catalog.open(shared=True) as catalog:
+        catalog.captions.add(["a glazed donut"])
+        assert asyncio.run(call_all(catalog)) == {name for name, _ in examples}
+
+
+def test_every_route_of_the_http_api_stands_in_the_page(pages, indexed):
+    from clipsearch.web.app import make_app
+
+    section = pages["docs/web-and-api.md"].partition("## HTTP API")[2].partition("\n## ")[0]
+    with Catalog.open(shared=True) as catalog:
+        paths = make_app(catalog).openapi()["paths"]
+    assert len(paths) > 20
+    for path in paths:
+        named = path.replace("{id}", "ID").replace("{name}", "NAME").replace("/api/items/ID/", "…/")
+        assert re.search(rf"[` ]{re.escape(named)}[`?]", section), path
 
 
 def test_the_session_of_care_is_real(pages, indexed):

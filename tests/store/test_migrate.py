@@ -25,6 +25,7 @@ from clipsearch.store.backends import connection
 from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.store.migrate import HEAD_REVISION, current_revision, migrations_folder, upgrade
 from clipsearch.store.tables import metadata
+from tests.support import command_line
 from tests.support.fakes import COLOURS, ColourEncoder
 
 pytestmark = pytest.mark.migrates
@@ -132,6 +133,32 @@ def test_the_first_schema_is_upgraded_and_then_used(tmp_path):
         assert sorted(store.reader.paths([1, 2, 3]).values()) == [
             [str(photos / f"{colour}.png")] for colour in ("blue", "green", "red")
         ]
+
+
+def test_the_command_line_upgrades_the_first_schema_and_searches_it(tmp_path, colours):
+    directory, photos = tmp_path / "catalog", tmp_path / "photos"
+    directory.mkdir()
+    photos.mkdir()
+    with contextlib.closing(sqlite3.connect(directory / DATABASE_NAME)) as connection:
+        connection.executescript((Path(__file__).parent / "schema_0001.sql").read_text(encoding="utf-8"))
+        connection.execute("UPDATE roots SET path = ?", (os.fsencode(photos),))
+        connection.commit()
+    for colour in ("red", "green", "blue"):
+        Image.new("RGB", (16, 12), COLOURS[colour]).save(photos / f"{colour}.png")
+
+    backup = directory / "catalog.schema-0001.backup.sqlite3"
+    first = command_line.run("query", "red", "-k", "1", "--paths", "--catalog", directory)
+    assert first.stdout == f"{photos / 'red.png'}\n"
+    assert first.stderr == f"clipsearch: the catalog was upgraded; a copy of the old one is {backup}\n"
+    again = command_line.run("query", "red", "-k", "1", "--paths", "--catalog", directory)
+    assert (again.stdout, again.stderr) == (first.stdout, "")
+    # As docs/upgrading.md says it: nothing is embedded again, measures are read, and the copy is the way back.
+    indexed = command_line.run("index", photos, "--again", "--catalog", directory)
+    assert indexed.stdout.startswith("0 indexed, ")
+    measured = command_line.run("query", "sharp:>=0", "--paths", "--catalog", directory)
+    assert len(measured.stdout.splitlines()) == 3
+    shutil.copy(backup, directory / DATABASE_NAME)
+    assert current_revision(directory / DATABASE_NAME) == "0001"
 
 
 @pytest.fixture

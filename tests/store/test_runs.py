@@ -99,3 +99,11 @@ def test_asking_who_writes_stands_in_nobodys_way(store):
         with store.writing():
             assert other.is_being_written()
         assert not other.is_being_written()
+
+
+def test_only_the_last_runs_are_kept(store, model_id, monkeypatch):
+    monkeypatch.setattr("clipsearch.store.runs._KEPT_RUNS", 3)
+    for _ in range(6):
+        store.runs.end(store.runs.begin(model_id=model_id, started_at=utc_now()), REPORT)
+    assert len(store.connection.rows("SELECT run_id FROM runs")) == 3
+    assert store.runs.find_last().embedded == 5

@@ -21,9 +21,12 @@ SCRIPT = Path(sys.executable).parent / "clipsearch"
 Done = subprocess.CompletedProcess[str]
 
 
-def run(*arguments, code: int | None = 0, cwd: str | os.PathLike[str] = ".") -> Done:
-    """Run one command here, with the notices and warnings of a process of its own; `code` None allows any."""
-    out, err = _Output(), _Output()
+def run(*arguments, code: int | None = 0, cwd: str | os.PathLike[str] = ".", answers: str | None = None) -> Done:
+    """Run one command here, with the notices and warnings of a process of its own; `code` None allows any.
+
+    `answers` are typed: then stdin and stdout are terminals, and stderr none, as for a program that logs it.
+    """
+    out, err = _Output(is_terminal=answers is not None), _Output()
     words = [os.fsdecode(argument) for argument in arguments]
     with (
         contextlib.chdir(cwd),
@@ -36,6 +39,7 @@ def run(*arguments, code: int | None = 0, cwd: str | os.PathLike[str] = ".") -> 
         patch.setattr(LOGGER, "handlers", [cli.NoticePrinter()])
         patch.setattr(LOGGER, "propagate", False)
         patch.setattr(sys, "argv", ["clipsearch", *words])
+        patch.setattr(sys, "stdin", _Input(answers))
         patch.setattr(sys.modules["__main__"], "__package__", None)  # of `python -m pytest`: it would be named in help
         returned = cli.run(words)
     return _checked(subprocess.CompletedProcess(words, returned, out.text(), err.text()), code)
@@ -70,11 +74,26 @@ def _checked(found: Done, code: int | None) -> Done:
     return found
 
 
-class _Output(io.TextIOWrapper):
-    """Standard output of a process in a UTF-8 locale that goes to no terminal."""
+class _Input(io.StringIO):
+    """What is typed on a terminal; None: no terminal, and nothing to read."""
 
-    def __init__(self) -> None:
+    def __init__(self, answers: str | None) -> None:
+        super().__init__(answers or "")
+        self._is_terminal = answers is not None
+
+    def isatty(self) -> bool:
+        return self._is_terminal
+
+
+class _Output(io.TextIOWrapper):
+    """Standard output of a process in a UTF-8 locale."""
+
+    def __init__(self, *, is_terminal: bool = False) -> None:
         super().__init__(io.BytesIO(), encoding="utf-8", newline="\n")
+        self._is_terminal = is_terminal
+
+    def isatty(self) -> bool:
+        return self._is_terminal
 
     def text(self) -> str:
         self.flush()

@@ -88,6 +88,9 @@ class LocalPool:
         with open_list(paths, **self._options) as opened:
             yield opened
 
+    def rest(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

@@ -10,7 +10,18 @@ import pytest
 _KEPT = {"CLIPSEARCH_FUZZ_EXAMPLES", "CLIPSEARCH_BENCHMARK_ROWS"}
 
 # Of the developer's own catalogs, hub, cluster and database servers.
-_PREFIXES = ("CLIPSEARCH_", "HF_", "HUGGINGFACE_", "TRANSFORMERS_", "XDG_", "RAY_", "PG")
+_PREFIXES = (
+    "CLIPSEARCH_",
+    "HF_",
+    "HUGGINGFACE_",
+    "TRANSFORMERS_",
+    "XDG_",
+    "RAY_",
+    "PG",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "CLICOLOR",
+)
 
 _FOLDERS = {
     "HOME": "",

@@ -174,7 +174,8 @@ def test_markup_in_a_query_is_text(page):
 
 def test_filters_go_with_the_words(page):
     page.click("summary:has-text('Filters')")
-    page.select_option("select[name=type]", "png")
+    page.click(".facets button:has-text('PNG')")
+    expect(page.locator(".passing .chip")).to_have_text(re.compile("type: png"))
     page.fill("input[name=folder]", "food")
     page.click("button:has-text('Apply')")
     expect(page.locator(".summary")).to_contain_text("What the filters let pass")
@@ -364,7 +365,7 @@ def test_a_picture_is_shown_with_what_is_known_of_it(page):
     expect(detail.locator(".terms").first).to_contain_text("a glazed donut")
     expect(detail).to_contain_text("Nearest captions")
     expect(detail).to_contain_text("Labels")
-    page.click("text=Copy path")
+    page.click("#detail >> text=Copy path")
     expect(page.locator("text=Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()").endswith("food/donut.png")
 
@@ -665,3 +666,10 @@ def test_the_switch_takes_everything_as_words(page):
     expect(page.locator(".chips.marks .chip")).to_have_count(1)
     expect(page.locator("#q")).to_have_value('"an animal without cats"')
     expect(page.locator("[name=text]")).not_to_be_checked()
+
+
+def test_the_description_of_the_api_asks_no_other_host(page, server):
+    page.goto(f"{server.address.rstrip('/')}/api/docs")  # `page` fails on requests to others
+    page.get_by_role("link", name="GET /api/events").click()
+    expect(page.locator("section:target h2")).to_have_text("GET /api/events")
+    check_accessible(page)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from clipsearch import Catalog
-from tests.support.stacks import paint_bursts
+from tests.support.stacks import paint, paint_bursts
 
 
 @pytest.fixture
@@ -39,3 +39,22 @@ def test_the_others_pass_the_filters_too(client, catalog):
     assert "red-3.jpg" in tiles and tiles.count("data-stack-of") == 1
     assert client.get(f"/pictures/{stack.content_id}/stack", params={"q": "taken:never"}).text.count("data-") == 0
     assert client.get("/pictures/99999/stack").text.count("data-") == 0
+
+
+def test_a_long_burst_opens_in_pieces(client, catalog, tmp_path):
+    folder = paint_bursts(tmp_path / "photos")
+    for number in range(40):
+        paint(folder / f"blue-{number:02}.jpg", "blue", 30_000 + number, spots=2 + number % 2)
+    catalog.index(folder)
+    stack = max(catalog.search("blue", top_k=100), key=lambda hit: len(hit.stack))
+    others = list(stack.stack)
+    url, seen = f"/pictures/{stack.content_id}/stack?q=blue", list[int]()
+    while url:
+        tiles = client.get(url).text
+        seen += map(int, re.findall(r'data-id="(\d+)"', tiles))
+        url = "".join(re.findall(r'hx-get="(/pictures/\d+/stack[^"]*)" hx-trigger="click"', tiles)).replace(
+            "&amp;", "&"
+        )
+        if len(seen) == 24:
+            assert f">{len(others) - 24} more of this moment<" in tiles
+    assert seen == others and len(others) > 24

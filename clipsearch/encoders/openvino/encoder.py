@@ -24,6 +24,7 @@ from clipsearch.encoders.openvino.blob_cache import BlobFolder
 from clipsearch.encoders.openvino.runtime import can_calculate_with, with_preprocessing
 from clipsearch.encoders.openvino.spec import BULK_ROWS, CompiledSpec, Precision, read_spec
 from clipsearch.errors import ModelError
+from clipsearch.notices import inform, timed
 from clipsearch.openvino_loader import import_openvino, reason_of
 from clipsearch.vectors import normalise
 
@@ -57,6 +58,7 @@ class CompiledEncoder:
         Raises:
             ModelError: not a compiled model directory, one of a newer format, or a damaged one.
         """
+        inform(f"model {name}: {directory}")
         self.name = name
         self._cache_blobs = cache_blobs
         self._directory = directory
@@ -320,7 +322,7 @@ class CompiledEncoder:
             hint: OpenVINO's performance hint.
             blob: folder from `_find_blob`; None: compile, and cache the blob.
         """
-        with _compile_lock:
+        with _compile_lock, timed(f"load the {part} model of {self.name}, OpenVINO on cpu in {self.precision}"):
             return self._compile(part, model, hint, blob)
 
     def _compile(self, part: str, model: Any, hint: str, blob: Path | None) -> Any:

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from clipsearch.errors import QueryError, StoreError
 from clipsearch.gallery.duplicates.candidates import default_threshold, near_by_embedding, near_by_hash
 from clipsearch.gallery.duplicates.decision import Coarse, Decision, decide, load_coarse, rank
+from clipsearch.gallery.duplicates.differences import ComparedProperty
 from clipsearch.gallery.duplicates.facts import read_facts, without_other_documents
 from clipsearch.gallery.duplicates.files import present, unchanged
 from clipsearch.gallery.duplicates.grouping import make_groups
 from clipsearch.gallery.duplicates.groups import DuplicateGroup, DuplicatePicture, GroupKind, NearDuplicate
+from clipsearch.gallery.duplicates.marking import Mark, MarkedFiles, is_there, mark_files
 from clipsearch.gallery.duplicates.views import Views, open_views
 from clipsearch.gallery.folders import files_below
 from clipsearch.images.copies.decision import COARSE_SIDE
@@ -24,7 +26,19 @@ from clipsearch.prefetch import default_workers
 from clipsearch.session.session import Session
 from clipsearch.store import ContentDetails
 
-__all__ = ["DuplicateGroup", "DuplicatePicture", "GroupKind", "NearDuplicate", "default_threshold", "find_duplicates"]
+__all__ = [
+    "ComparedProperty",
+    "DuplicateGroup",
+    "DuplicatePicture",
+    "GroupKind",
+    "Mark",
+    "MarkedFiles",
+    "NearDuplicate",
+    "default_threshold",
+    "find_duplicates",
+    "is_there",
+    "mark_files",
+]
 
 Progress = Callable[[int, int], None]
 

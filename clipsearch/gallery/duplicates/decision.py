@@ -23,6 +23,9 @@ from clipsearch.store import ContentDetails
 # Pictures whose views are prefetched.
 _PREFETCHED = 4
 
+# What a better one has, for each term of `rank`.
+_REASONS = ("most pixels", "in colour", "most of date, camera and place", "largest file", "first path in order")
+
 
 @dataclass(frozen=True, slots=True)
 class Coarse:
@@ -42,10 +45,14 @@ class Decision:
     """Decided pairs: content id → the better content that it is a copy of, or similar to.
 
     There are no chains: the original of a copy is never a copy itself, and likewise for similar ones.
+
+    Attributes:
+        grey: contents that were compared and have no colours.
     """
 
     copies: dict[int, int] = field(default_factory=dict)
     similar: dict[int, int] = field(default_factory=dict)
+    grey: frozenset[int] = frozenset()
 
 
 def rank(details: ContentDetails, paths: Sequence[str], *, is_grey: bool = False) -> tuple[object, ...]:
@@ -53,6 +60,16 @@ def rank(details: ContentDetails, paths: Sequence[str], *, is_grey: bool = False
     metadata = details.metadata
     known = sum(each is not None for each in (metadata.taken_at, metadata.camera, metadata.latitude))
     return -metadata.width * metadata.height, is_grey, -known, -details.size_bytes, paths[0]
+
+
+def reason_for(ranks: Sequence[tuple[object, ...]]) -> str:
+    """Say why the first of several pictures is the best: the terms of `rank` by which others are worse, in order."""
+    best, rest, reasons = ranks[0], ranks[1:], list[str]()
+    for place, reason in enumerate(_REASONS):
+        if any(other[place] != best[place] for other in rest):
+            reasons.append(reason)
+        rest = [other for other in rest if other[place] == best[place]]
+    return ", then ".join(reasons)
 
 
 def load_coarse(views: Views, content_ids: Sequence[int]) -> Iterator[tuple[int, Coarse | None]]:
@@ -91,7 +108,8 @@ def decide(
         if on_progress is not None:
             on_progress(row + 1, len(order))
     gather(copies, comparer.found, {content_id: row for row, content_id in enumerate(order)}, comparer.find)
-    return Decision(copies, _similar(copies, comparer.found, order))
+    grey = frozenset(content_id for content_id in order if coarse[content_id].is_grey)
+    return Decision(copies, _similar(copies, comparer.found, order), grey)
 
 
 def likeness_of(first: int, second: int, pose: Pose, views: Views, facts: Mapping[int, Facts]) -> Likeness | None:

@@ -1,13 +1,16 @@
 """Build groups of duplicate files from decided pairs of contents."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.gallery.duplicates.decision import Decision
+from clipsearch.gallery.duplicates.decision import Decision, rank, reason_for
 from clipsearch.gallery.duplicates.groups import DuplicateGroup, DuplicatePicture, GroupKind
 from clipsearch.store import ContentDetails
+
+# Why the first of identical files is the best.
+_IDENTICAL = "identical files, first path in order"
 
 
 def make_groups(
@@ -33,7 +36,9 @@ def make_groups(
         sets += [(kind, group) for group in groups.values()]  # type: ignore[misc]
     in_copies = {*copies, *copies.values()}
     sets += [("exact", [content_id]) for content_id in paths if content_id not in in_copies]
-    found = [_group(kind, members, paths, details, embeddings) for kind, members in sets]
+    found = [
+        _group(kind, members, paths, details, decision.grey, embeddings) for kind, members in sets if paths[members[0]]
+    ]
     return sorted(
         (group for group in found if len(group.pictures) > 1),
         key=lambda group: (group.kind == "similar", -group.spare_bytes, group.pictures[0].path),
@@ -45,6 +50,7 @@ def _group(
     members: Sequence[int],
     paths: Mapping[int, Sequence[str]],
     details: Mapping[int, ContentDetails],
+    grey: Container[int],
     embeddings: Mapping[int, NDArray[np.float32]],
 ) -> DuplicateGroup:
     """Build one group; `members` are contents, best first."""
@@ -64,4 +70,6 @@ def _group(
                     ("exact" if content_id == best else kind) if pictures else "best",
                 )
             )
-    return DuplicateGroup(kind, tuple(pictures))
+    there = [content_id for content_id in members if paths[content_id]]
+    ranks = [rank(details[content_id], paths[content_id], is_grey=content_id in grey) for content_id in there]
+    return DuplicateGroup(kind, tuple(pictures), reason_for(ranks) or _IDENTICAL)

@@ -52,10 +52,17 @@ class DuplicateGroup:
 
     Attributes:
         kind: a group of copies may contain exact ones as well.
+        reason: why the first is the best, as in "most pixels, then largest file".
     """
 
     kind: GroupKind
     pictures: tuple[DuplicatePicture, ...]
+    reason: str = ""
+
+    @property
+    def best(self) -> DuplicatePicture:
+        """The file to keep."""
+        return self.pictures[0]
 
     @property
     def spare(self) -> tuple[DuplicatePicture, ...]:

@@ -9,6 +9,7 @@ long as no token is set.
 import os
 from ipaddress import ip_address
 
+from clipsearch import configuration
 from clipsearch.errors import InputError, VectorIndexError
 from clipsearch.indexes.milvus.address import MilvusAddress, parse_index_url
 from clipsearch.trust import add_to_list, read_list
@@ -64,9 +65,10 @@ def _from_environment() -> list[str]:
         InputError: an entry is not a valid URL.
     """
     found = []
-    for url in os.environ.get(SERVERS_VARIABLE, "").replace(",", " ").split():
+    for url in (configuration.find("index_servers") or "").replace(",", " ").split():
         try:
             found.append(origin_of(parse_index_url(url, catalog="")))
         except InputError as error:
-            raise InputError(f"{SERVERS_VARIABLE}: {error}") from error
+            origin = configuration.find_setting("index_servers").origin
+            raise InputError(f"{origin}: {error}") from error
     return found

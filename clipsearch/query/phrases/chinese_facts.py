@@ -47,8 +47,8 @@ def find_chinese_facts(text: str, start: int, end: int, context: Context) -> Ite
         if context.is_rated:
             yield ChineseFact(found.start(), found.end(), f"rating:{'>=' if found[2] else ''}{_NUMBERS[found[1]]}")
     for found in _FAVOURITES.finditer(text, start, end):
-        if context.is_rated:
-            yield ChineseFact(found.start(), found.end(), "rating:5")
+        if context.favourites is not None:
+            yield ChineseFact(found.start(), found.end(), ":".join(context.favourites))
     for found in _AT.finditer(text, start, end):
         yield from _place(text, found.start(), found.end(), end, context)
     for found in _START.finditer(text, start, end):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
+from clipsearch.description import BEST
+from clipsearch.query.filters import FAVOURITES
 from clipsearch.query.phrases.file_facts import CameraNames
 from clipsearch.query.phrases.people import PeopleNames, people_names
 
@@ -20,6 +22,7 @@ class Context:
         find_people: names of the people in the catalog's pictures.
         find_whether_placed: whether any picture has a position or the name of a place; else places stay words.
         find_whether_rated: whether any picture has a rating; else ratings stay words.
+        find_whether_favoured: whether any picture is among the favourites; else the best rated are.
     """
 
     today: date
@@ -28,6 +31,7 @@ class Context:
     find_people: Callable[[], Sequence[str]] = tuple
     find_whether_placed: Callable[[], bool] = lambda: False
     find_whether_rated: Callable[[], bool] = lambda: False
+    find_whether_favoured: Callable[[], bool] = lambda: False
 
     @cached_property
     def cameras(self) -> CameraNames:
@@ -48,3 +52,10 @@ class Context:
     def is_rated(self) -> bool:
         """Whether any picture has a rating."""
         return self.find_whether_rated()
+
+    @cached_property
+    def favourites(self) -> tuple[str, str] | None:
+        """Key and value of the filter for favourites; None where there are none."""
+        if self.find_whether_favoured():
+            return "album", FAVOURITES
+        return ("rating", str(BEST)) if self.is_rated else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
+from clipsearch.description import BEST
 from clipsearch.query.phrases import calendar_words as names
 from clipsearch.query.phrases.dates import find_date
 from clipsearch.query.phrases.file_facts import FoundFilter
@@ -53,7 +54,6 @@ _RATED_THINGS = vocabulary(
     "film films cuisine dinner hostel restaurante service flag flags fahne flagge drapeau bandera hotelzimmer suite"
 )
 _COMPOUND = re.compile(r"(\w+)-sterne-(?:fotos|bilder|aufnahmen)|(\w+)-stars?")
-_BEST_RATING = 5
 
 
 class KnowsRatings(Protocol):
@@ -69,26 +69,36 @@ class KnowsRatings(Protocol):
         """Whether any picture has a rating."""
         ...
 
+    @property
+    def favourites(self) -> tuple[str, str] | None:
+        """Key and value of the filter for favourites; None where there are none."""
+        ...
+
 
 def find_rating(words: Sequence[Word], at: int, context: KnowsRatings) -> FoundFilter | None:
-    """Find a rating at a word, with the words that lead to it."""
-    found = _favourites(words, at) or _stars(words, at, context.today)
+    """Find a rating, or favourites, at a word, with the words that lead to it."""
+    if count := _favourites(words, at):
+        return None if context.favourites is None else FoundFilter(count, *context.favourites)
+    found = _best(words, at) or _stars(words, at, context.today)
     return found if found is not None and context.is_rated else None
 
 
-def _favourites(words: Sequence[Word], at: int) -> FoundFilter | None:
+def _favourites(words: Sequence[Word], at: int) -> int:
+    """Return the number of words that say "my favourites"."""
     count = longest(words, at, _FAVOURITES)
     if not count and words[at].key in _LONE_FAVOURITES and at == 0:
         count = int(len(words) == 1 or words[1].key in _OF or words[1].follows_break)
-    if count:
-        return FoundFilter(count + _of(words, at + count), "rating", str(_BEST_RATING))
+    return count + _of(words, at + count) if count else 0
+
+
+def _best(words: Sequence[Word], at: int) -> FoundFilter | None:
     count = longest(words, at, _BEST)
     if not count or (at + count < len(words) and words[at + count].key in _RATED_THINGS):
         return None
     end = at + count
     if end < len(words) and words[end].key in _PICTURES and not words[end].follows_break:
         end += 1 + _of(words, end + 1)
-    return FoundFilter(end - at, "rating", str(_BEST_RATING))
+    return FoundFilter(end - at, "rating", str(BEST))
 
 
 def _of(words: Sequence[Word], at: int) -> int:
@@ -100,7 +110,7 @@ def _number(key: str) -> int | None:
     if key in _NO_NUMBERS:
         return None
     number = int(key) if re.fullmatch("[1-5]", key) else names.NUMBERS.get(key)
-    return number if number is not None and number <= _BEST_RATING else None
+    return number if number is not None and number <= BEST else None
 
 
 def _stars(words: Sequence[Word], at: int, today: date) -> FoundFilter | None:

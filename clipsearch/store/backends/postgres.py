@@ -5,12 +5,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from clipsearch.errors import CatalogBusyError, MissingExtraError, StoreError
 from clipsearch.notices import notify
 from clipsearch.paths import NO_SAFE_NAME, CatalogPlace
 from clipsearch.store.backends.base import Dialect, ReadConnection
+from clipsearch.store.backends.lock import wait_for_lock
 
 if TYPE_CHECKING:
     import psycopg
@@ -120,7 +122,9 @@ class PostgresReadConnection:
 
 
 @contextmanager
-def server_lock(place: CatalogPlace, *, alone: bool, wait: bool = False) -> Iterator[None]:
+def server_lock(
+    place: CatalogPlace, *, alone: bool, wait: bool = False, cancel: threading.Event | None = None
+) -> Iterator[None]:
     """Hold the writer lock on the server, as `lock.writer_lock` does for a file.
 
     The server releases it when the process ends, however that ends.
@@ -129,9 +133,10 @@ def server_lock(place: CatalogPlace, *, alone: bool, wait: bool = False) -> Iter
         alone: exclude all other writers. Otherwise those that don't need to be alone may write too: single transactions
             are serialised by a row that each of them locks.
         wait: wait for the others, after a notice.
+        cancel: cancellation token: ends the waiting.
 
     Raises:
-        CatalogBusyError: others write and `wait` is false.
+        CatalogBusyError: others write, and `wait` is false or `cancel` is set.
         StoreError: the server can't be reached.
     """
     connection = connect(place)
@@ -139,15 +144,25 @@ def server_lock(place: CatalogPlace, *, alone: bool, wait: bool = False) -> Iter
 
     try:
         shared = "" if alone else "_shared"
-        found = connection.execute(f"SELECT pg_try_advisory_lock{shared}(%s)", (WRITING,)).fetchone()
-        if found is None or not found[0]:
+
+        def acquire(seconds: float) -> bool:
+            found = connection.execute(f"SELECT pg_try_advisory_lock{shared}(%s)", (WRITING,)).fetchone()
+            if found is not None and found[0]:
+                return True
+            sleep(seconds)
+            return False
+
+        if not acquire(0):
             if not wait:
                 raise CatalogBusyError(
                     f"another clipsearch is changing the catalog {place}: try again when it is done, or wait for it "
                     "with --wait"
                 )
             notify(f"another clipsearch is changing the catalog {place}: waiting for it")
-            connection.execute(f"SELECT pg_advisory_lock{shared}(%s)", (WRITING,))
+            if cancel is None:
+                connection.execute(f"SELECT pg_advisory_lock{shared}(%s)", (WRITING,))
+            else:
+                wait_for_lock(acquire, cancel)
         try:
             yield
         finally:

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from clipsearch.configuration import config_dir
 from clipsearch.files import create_file
-from clipsearch.paths import config_dir
 from clipsearch.transfer.formats.description import Description
 
 KEY_NAME = "export-key"

@@ -4,8 +4,8 @@ const content = () => document.getElementById("content");
 
 function lay(root) {
   for (const image of root.querySelectorAll(".tile img")) {
-    // Very long ones are cut, as a row of their own would be a hair high.
-    const ratio = Math.min(3, Math.max(0.5, image.width && image.getAttribute("width") / image.getAttribute("height")));
+    // Very long ones are cut, as a row of their own would be a hair high. `image.width` would lay out the page each time.
+    const ratio = Math.min(3, Math.max(0.5, image.getAttribute("width") / image.getAttribute("height")));
     image.closest(".tile").style.setProperty("--ratio", ratio.toFixed(3));
   }
 }
@@ -29,6 +29,7 @@ function prepare(root = document) {
 }
 
 prepare();
+document.addEventListener("results:typed", () => prepare());
 // A thumb goes with the pictures that it reorders: the focus moves to where its mark can be undone.
 let marking = "";
 document.addEventListener("click", (event) => {
@@ -51,12 +52,6 @@ document.addEventListener("htmx:after:swap", () => {
 document.addEventListener("change", (event) => {
   if (event.target.closest?.(".sorting")) document.getElementById("search").requestSubmit();
 });
-// Filters that are not set stay out of the address.
-document.addEventListener("htmx:config:request", (event) => {
-  const { method, body } = event.detail.ctx.request;
-  if (method !== "GET" || !(body instanceof FormData)) return;
-  for (const [name, value] of [...body]) if (value === "" || (name === "sort" && value === "relevance")) body.delete(name);
-});
 window.addEventListener("pageshow", () => prepare());
 
 document.addEventListener(
@@ -74,6 +69,14 @@ document.addEventListener("click", (event) => {
   const isOpen = button.getAttribute("aria-expanded") !== "true";
   button.setAttribute("aria-expanded", isOpen);
   for (const tile of document.querySelectorAll(`[data-stack-of="${button.dataset.stack}"]`)) tile.hidden = !isOpen;
+});
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest?.("[data-keys]") || event.target.id === "keys") {
+    const keys = document.getElementById("keys");
+    if (keys.open) keys.close();
+    else keys.showModal();
+  }
 });
 
 function pictures() {
@@ -96,14 +99,24 @@ function inRow(all, from, down) {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  const isTyping = event.target.closest("input, select, textarea");
+  const isTyping = event.target.closest("input:not(.pick), select, textarea, video");
   if (event.key === "/" && !isTyping) {
     event.preventDefault();
     document.getElementById("q")?.select();
     return;
   }
+  if (event.key === "?" && !isTyping) {
+    event.preventDefault();
+    document.getElementById("keys")?.showModal();
+    return;
+  }
   const tile = event.target.closest(".tile");
   if (!tile) {
+    // From nowhere in particular, sideways; up and down scroll.
+    if (event.target === document.body && ["ArrowRight", "ArrowLeft"].includes(event.key)) {
+      const top = document.querySelector(".top")?.getBoundingClientRect().bottom ?? 0;
+      pictures().find((each) => each.getBoundingClientRect().top >= top)?.focus();
+    }
     if (event.key === "ArrowDown" && event.target.id === "q") {
       event.preventDefault();
       pictures()[0]?.focus();
@@ -112,6 +125,7 @@ document.addEventListener("keydown", (event) => {
   }
   const all = pictures();
   const from = tile.querySelector(".picture");
+  if (!from) return;
   const place = all.indexOf(from);
   const to = {
     ArrowRight: () => all[place + 1],
@@ -120,6 +134,7 @@ document.addEventListener("keydown", (event) => {
     ArrowUp: () => inRow(all, from, false) ?? document.getElementById("q"),
     Home: () => all[0],
     End: () => all.at(-1),
+    Escape: () => (document.body.classList.contains("selecting") ? undefined : document.getElementById("q")),
   }[event.key]?.();
   if (to) {
     event.preventDefault();

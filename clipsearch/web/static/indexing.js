@@ -14,9 +14,10 @@ function show(status) {
   } else {
     bar.removeAttribute("value");
   }
-  part("stop").hidden = !isRunning;
-  part("start").disabled = isRunning;
-  if (part("again")) part("again").disabled = isRunning;
+  // A run that is no job of a page, as when the server watches its folders, goes on by itself: a job waits for it.
+  part("stop").hidden = !status.may_stop;
+  part("start").disabled = status.may_stop;
+  if (part("again")) part("again").disabled = status.may_stop;
   const count = status.to_do ? `${status.done.toLocaleString("en")} of ${status.to_do.toLocaleString("en")}` : "Looking for pictures …";
   const heading = { running: status.to_do ? `Indexing: ${count}` : "Indexing …", failed: "Indexing failed" }[status.state];
   // The dialog may be closed: the button that opens it says how far it is.
@@ -41,7 +42,7 @@ function listen() {
     const status = JSON.parse(event.data);
     isRunning = status.state === "running";
     hasRun ||= isRunning;
-    if (status.state !== "idle") show(status);
+    if (status.state !== "idle" || hasRun) show(status);
     if (!isRunning) news.close();
   };
 }

@@ -82,6 +82,13 @@ document.addEventListener("click", async (event) => {
       else copied.textContent = copied.dataset.copy;
     }
   }
+  const revealed = event.target.closest?.("[data-reveal]");
+  if (revealed) {
+    const note = document.getElementById("reveal-note");
+    note.textContent = "";
+    const answer = await fetch(`/api/pictures/${revealed.dataset.reveal}/reveal`, { method: "POST" });
+    if (!answer.ok) note.textContent = (await answer.json()).detail;
+  }
   const heat = event.target.closest?.(".heat-switch");
   if (heat) showHeat(heat);
   const zoom = event.target.closest?.(".zoom");

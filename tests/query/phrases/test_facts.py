@@ -1,5 +1,6 @@
 """Phrases of plain words: places, people and ratings in five languages, and what stays words."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -69,6 +70,14 @@ def offered(text: str) -> list[str]:
 )
 def test_places(text, expected):
     assert read(text) == expected
+
+
+@pytest.mark.parametrize("text", ["my favourites", "mes favoris", "meine Favoriten", "我的最爱"])
+def test_favourites_of_the_catalog_go_before_the_best_rated(text):
+    favoured = replace(CONTEXT, find_whether_favoured=lambda: True)
+    assert understand(text, favoured).text == "album:favourites"
+    assert understand(text, CONTEXT).text == "rating:5"
+    assert understand(text, replace(CONTEXT, find_whether_rated=lambda: False)).text == text
 
 
 @pytest.mark.parametrize(
