@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 
 import pytest
 
@@ -18,8 +19,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @pytest.fixture(scope="module")
-def app(made_catalog):
-    with Catalog.open(made_catalog, shared=True) as catalog:
+def app(made_catalog, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("openapi") / "catalog"
+    shutil.copytree(made_catalog, directory)  # requests may make a map, which others would find
+    with Catalog.open(directory, shared=True) as catalog:
         yield make_app(catalog, may_index=False)
 
 
