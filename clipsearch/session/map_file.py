@@ -5,6 +5,7 @@ the columns. There is one for each catalog and model, which nothing else records
 """
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -127,8 +128,8 @@ def _measure(region: MapRegion, positions: NDArray[np.float32]) -> MapRegion:
     low = np.quantile(positions, _INSIDE[0], axis=0, method="lower")
     high = np.quantile(positions, _INSIDE[1], axis=0, method="higher")
     x, y = np.median(positions, axis=0).tolist()
-    left, top = (float(np.floor(each * 1e4) / 1e4) for each in low)
-    right, bottom = (float(np.ceil(each * 1e4) / 1e4) for each in high)
+    left, top = (math.floor(float(each) * 1e4) / 1e4 for each in low)
+    right, bottom = (math.ceil(float(each) * 1e4) / 1e4 for each in high)
     return replace(region, pictures=len(positions), box=Rectangle(left, top, right, bottom), center=(x, y))
 
 
