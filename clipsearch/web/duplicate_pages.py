@@ -27,6 +27,7 @@ def make_duplicate_pages(site: Site) -> APIRouter:
             wanted=wanted,
             page=find_groups(status.found, wanted, site),
             known="" if status.found is None else status.found.token,
+            known_groups=0 if status.found is None else len(status.found.groups),
             is_outdated=site.duplicates.is_outdated,
             folders=catalog.pictures.facets().folders,
             may_index=site.may_index,
@@ -42,8 +43,10 @@ def make_duplicate_pages(site: Site) -> APIRouter:
         return render("duplicate_groups.html", page=page, wanted=wanted)
 
     @pages.get("/duplicates/progress")
-    async def progress(known: Annotated[str, Query(max_length=40)] = "") -> Response:
-        return render("duplicate_progress.html", status=site.duplicates.status, known=known)
+    async def progress(
+        known: Annotated[str, Query(max_length=40)] = "", groups: Annotated[int, Query(ge=0)] = 0
+    ) -> Response:
+        return render("duplicate_progress.html", status=site.duplicates.status, known=known, known_groups=groups)
 
     @pages.get("/pictures/{content_id}/compare/{other_id}")
     @site.lanes.queries

@@ -61,9 +61,14 @@ class Tile:
     is_favourite: bool = False
 
     @property
-    def is_unlikely(self) -> bool:
-        """Whether the picture likely does not show what is looked for."""
-        return self.hit.relevance < DEFAULT_CUTOFF
+    def found_by(self) -> Literal["text", "name", "written", ""]:
+        """What has the words of a picture that likely does not show them: text in it, its path, or its writing."""
+        hit = self.hit
+        if hit.written is None or hit.relevance >= DEFAULT_CUTOFF:
+            return ""
+        if hit.line is not None:
+            return "text"
+        return "name" if any(hit.written.strip(" …") in path for path in self.details.paths) else "written"
 
     @property
     def size(self) -> tuple[int, int]:
@@ -145,6 +150,11 @@ class Results:
     @property
     def has_match(self) -> bool:
         return has_match(tile.hit.relevance for tile in self.tiles) or any(tile.hit.written for tile in self.tiles)
+
+    @property
+    def has_written(self) -> bool:
+        """Whether a picture is there for its name or what is written about it, not for what it shows."""
+        return any(tile.found_by in ("name", "written") for tile in self.tiles)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def page(browser, tmp_path) -> Iterator[Page]:  # noqa: F811
 def test_duplicates_are_chosen_listed_and_compared(page):
     # Identical files may be shown before the copies are found.
     copy = page.get_by_role("checkbox", name="Keep small.jpg")
-    link = page.get_by_role("link", name="Show them")
+    link = page.get_by_role("link", name="Show all")
     expect(copy.or_(link)).to_be_visible()
     if link.is_visible():
         link.click()

@@ -5,7 +5,7 @@ import shutil
 import time
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from clipsearch import Catalog
 from clipsearch.paths import sample_data_folder
@@ -126,11 +126,39 @@ def test_the_page_shows_groups_and_marks_what_differs(client, photos):
     page = client.get("/duplicates").text
     assert page.count('<li class="group">') == 2 and "donut &lt;1&gt;.png" in page and "donut <1>" not in page
     assert "most pixels" in page and re.search(r'class="other"><bdi>\d+ × \d+</bdi>', page)
-    assert "3 files of" in page and "Nothing is deleted here" in page
+    said = found(client)
+    sizes = [f"{group['spare_bytes'] / 1e3:.0f} KB" for group in sorted(said["groups"], key=lambda each: each["kind"])]
+    assert f"3 files; 2 of them, {sizes[0]}, can go" in page and f"2 files; one of them, {sizes[1]}, can go" in page
+    assert "2 groups." in page and "3 files can go without loss" in page and "Nothing is deleted here" in page
     filtered = client.get("/duplicates", params={"kind": "similar", "folder": "x&y"}).text
     assert "No duplicates pass the filter" in filtered and 'value="x&amp;y"' in filtered
     (photos / "cat.jpg").unlink()
     assert "It is not there any more" in client.get("/duplicates").text
+
+
+def test_similar_pictures_are_kept_until_only_the_best_is_chosen(tmp_path, colours):
+    photos = tmp_path / "burst"
+    photos.mkdir()
+    shutil.copy(SAMPLES / "animals" / "cat.jpg", photos)
+    with Image.open(SAMPLES / "animals" / "cat.jpg") as opened:
+        ImageOps.mirror(opened).save(photos / "mirrored.jpg")
+    with Catalog.open(tmp_path / "similar", model="colours", create=True, shared=True) as catalog:
+        catalog.index(photos)
+        with client_of(catalog) as client:
+            said = found(client)
+            assert [group["kind"] for group in said["groups"]] == ["similar"]
+            page = client.get("/duplicates").text
+            assert "Nothing is suggested to go" in page and "can go" not in page
+            assert 'data-only="0.0" data-files="2"' in page
+            chosen = {"result": said["result"], "changed": ["0.1"]}
+            assert client.post("/api/duplicates/list", json=chosen).text.count("\n") == 1
+
+
+def test_the_page_tells_what_was_found_since(client):
+    token = found(client)["result"]
+    waiting = client.get("/duplicates/progress", params={"known": "other", "groups": 1}).text
+    assert "1 more group was found." in waiting and "Show all 2" in waiting and 'data-reload="choices"' in waiting
+    assert "data-reload" not in client.get("/duplicates/progress", params={"known": token, "groups": 2}).text
 
 
 def test_what_was_found_is_searched_again_only_when_asked(client, catalog, photos):

@@ -81,3 +81,13 @@ def test_assistants_can_take_a_query_as_words(catalog):
         found = asyncio.run(lines_of(query=text, text=True))
         assert found[:3] == asyncio.run(lines_of(query=quoted(text)))[:3], text
         assert not any("was taken as" in line for line in found), text
+
+
+def test_a_picture_found_by_its_name_says_so_in_place_of_a_percentage(client):
+    page = client.get("/", params={"q": "wooden"}).text
+    (label,) = re.findall(r'aria-label="(wooden-chair[^"]*)"', page)[:1]
+    assert "relevant" not in label and "written: home/wooden-chair" in label
+    assert page.count('<span class="relevance" aria-hidden="true">name</span>') == 1
+    assert "those whose name or keywords have your words" in page
+    shown = client.get("/", params={"q": "a cat"}).text
+    assert ">name</span>" not in shown and "whose name or keywords" not in shown

@@ -35,7 +35,7 @@ async function count() {
   try {
     const marked = await (await ask("marked")).json();
     if (number !== asked) return;
-    said("marked").textContent = `${files(marked.files)} in the list, ${size(marked.size_bytes)}`;
+    said("marked").textContent = `${files(marked.files)} in the list${page.dataset.partial === undefined ? "" : " so far"}, ${size(marked.size_bytes)}`;
   } catch (error) {
     if (number !== asked) return;
     problem = error.message;
@@ -89,6 +89,15 @@ page.addEventListener("change", (event) => {
 document.addEventListener("click", async (event) => {
   const how = event.target.closest?.("[data-take]")?.dataset.take;
   if (how) report(take(how));
+  const only = event.target.closest?.("[data-only]")?.dataset;
+  if (only) {
+    // As suggested, all of the group are kept.
+    const [group] = only.only.split(".");
+    changed.delete(only.only);
+    for (let place = 1; place < Number(only.files); place += 1) changed.add(`${group}.${place}`);
+    choose();
+    keep();
+  }
   if (event.target.id === "suggested") {
     changed.clear();
     choose();
@@ -105,7 +114,10 @@ document.addEventListener("submit", (event) => {
   report(add(event.target.elements.album.value));
 });
 document.addEventListener("htmx:after:swap", () => {
-  if (document.querySelector("#progress[data-reload]")) window.location.reload();
+  const found = document.getElementById("progress").dataset.reload;
+  // What was found since is shown at once, unless that would disturb.
+  const isBusy = changed.size || document.querySelector("dialog[open], .marked-bar details[open]");
+  if (found === "always" || (found && !isBusy)) window.location.reload();
   else choose();
 });
 window.addEventListener("pageshow", choose);
