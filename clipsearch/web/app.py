@@ -23,6 +23,7 @@ from clipsearch.web.errors import add_handlers
 from clipsearch.web.index_job import IndexJob
 from clipsearch.web.map_api import make_map_api
 from clipsearch.web.map_job import MapJob
+from clipsearch.web.not_found import add_not_found_page
 from clipsearch.web.picture_api import make_picture_api
 from clipsearch.web.reveal import make_reveal_api
 from clipsearch.web.saved_api import make_saved_api
@@ -82,6 +83,7 @@ def make_app(
         ],
     )
     add_handlers(app)
+    add_not_found_page(app)
     app.include_router(make_api(site))
     app.include_router(make_concept_api(site))
     app.include_router(make_album_api(site))

@@ -20,6 +20,8 @@ def make_duplicate_pages(site: Site) -> APIRouter:
     @pages.get("/duplicates")
     @site.lanes.queries
     def duplicates(wanted: FilterDep) -> Response:
+        if not site.status.pictures:
+            return render("empty.html", title="Duplicates", may_index=site.may_index)
         status = site.duplicates.ensure()
         return render(
             "duplicates.html",

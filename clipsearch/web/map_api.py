@@ -87,14 +87,13 @@ def make_map_api(site: Site) -> APIRouter:
     @api.get("/map", include_in_schema=False)
     @site.lanes.queries
     def map_page() -> Response:
-        found = catalog.pictures.find_map()
-        if (found is None or is_outgrown(found)) and site.status.pictures:
-            site.map_job.start()
+        if not site.status.pictures:
+            return render("empty.html", title="Map of the pictures", may_index=site.may_index)
+        found = _find_or_start(site)
         return render(
             "map.html",
             regions=() if found is None else _tree(found),
             found=found,
-            is_empty=not site.status.pictures,
             url=lambda region: PageQuery(q=region.query).url(),
         )
 
@@ -111,9 +110,7 @@ def make_map_api(site: Site) -> APIRouter:
     @api.post("/api/map", summary="Make the map where it is missing or outgrown", tags=["pictures"], status_code=202)
     @site.lanes.queries
     def make() -> MapProgress:
-        found = catalog.pictures.find_map()
-        if found is None or is_outgrown(found):
-            site.map_job.start()
+        _find_or_start(site)
         return MapProgress(running=site.map_job.is_running, progress=site.map_job.progress)
 
     @api.get(
@@ -147,6 +144,14 @@ def make_map_api(site: Site) -> APIRouter:
         return _cached(content, blake3(content).hexdigest()[:16], None, request)
 
     return api
+
+
+def _find_or_start(site: Site) -> PictureMap | None:
+    """Return the map that is there, and start to make one where it is missing or outgrown."""
+    found = site.catalog.pictures.find_map()
+    if found is None or is_outgrown(found):
+        site.map_job.start()
+    return found
 
 
 def _cached(content: bytes, version: str, wanted: str | None, request: Request) -> Response:

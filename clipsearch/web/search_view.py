@@ -17,6 +17,7 @@ from clipsearch.search.narrowing import narrow_query
 from clipsearch.search.unmeasured import describe_unmeasured
 from clipsearch.web.errors import message_of, status_of
 from clipsearch.web.facet_panel import filter_links
+from clipsearch.web.hints import find_missing_album, find_unfinished
 from clipsearch.web.months import OnThisDayLink, find_on_this_day, headings_of, year_links
 from clipsearch.web.page_query import MAX_LINK_CHARS, PageQuery
 from clipsearch.web.query_edits import STEP, Chip, chips_of, weigh_picture
@@ -123,6 +124,7 @@ class Results:
         is_empty: the catalog is empty.
         suggestion: the query with typing errors corrected, and its URL; None without typing errors.
         unmeasured: number of pictures that the filters know nothing of, as a sentence.
+        nothing: why there are no tiles.
         problem: error message; then `before`, `at` and `behind` are the query, split at the error.
     """
 
@@ -142,6 +144,7 @@ class Results:
     years: list[tuple[int, str]] = field(default_factory=list)
     on_this_day: OnThisDayLink | None = None
     unmeasured: str = ""
+    nothing: str = ""
     problem: str = ""
     before: str = ""
     at: str = ""
@@ -176,6 +179,8 @@ def find_results(page_query: PageQuery, site: Site, *, after: str | None = None,
     Args:
         is_live: the query is still being typed: its mistakes are left to the suggestions.
     """
+    if is_live and not page_query.text and (unfinished := find_unfinished(page_query.q, site.catalog)):
+        return Results(status=400, problem=unfinished)
     phrases: list[PhraseLink] = []
     try:
         if page_query.q and page_query.text:
@@ -211,6 +216,9 @@ def find_results(page_query: PageQuery, site: Site, *, after: str | None = None,
         return Results(status=400, problem=str(error), before=parts[0], at=parts[1], behind=parts[2])
     except ClipSearchError as error:
         return Results(status=status_of(error), problem=message_of(error))
+    missing = "" if page.hits else find_missing_album(parsed, site.catalog)
+    if missing and is_live:
+        return Results(status=400, problem=missing)
     words = [term.value for group in parsed.groups for term in group if term.kind == "words"]
     is_first = after is None
     headings = headings_of(page.months, page.month_before)
@@ -232,6 +240,7 @@ def find_results(page_query: PageQuery, site: Site, *, after: str | None = None,
         unmeasured=describe_unmeasured(page.unmeasured) if page.unmeasured and is_first else "",
         suggestion=None if suggestion is None else (suggestion, replace(page_query, q=suggestion).url()),
         is_empty=not page.hits and is_first and parsed == Query(),
+        nothing=missing or ("no picture passes the filters" if parsed.filters else "no picture is like that"),
     )
 
 

@@ -30,8 +30,12 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     templates.globals |= {"static": static_url, "cutoff": DEFAULT_CUTOFF}
-    templates.filters |= {"size": _size, "duration": clock}
+    templates.filters |= {"size": _size, "duration": clock, "sentence": _sentence}
     return templates
+
+
+def _sentence(message: str) -> str:
+    return f"{message[:1].upper()}{message[1:]}{'' if message.endswith(('.', '?', '!', '…')) else '.'}"
 
 
 def _size(size_bytes: float) -> str:

@@ -245,7 +245,7 @@ def test_more_and_less_of_a_picture_change_the_query(page):
     page.locator(".chip").nth(1).get_by_label(re.compile("^without")).click()
     expect(page.locator("#q")).to_have_value("an animal")
     open_first(page)
-    page.locator("#detail").get_by_label("Subtract this from the query").click()
+    page.locator("#detail").get_by_label("Exclude what this shows from the query").click()
     expect(page.locator(".chip.unwanted")).to_have_count(1)
     assert names(page)[0] != before[0]
 

@@ -91,3 +91,30 @@ def test_a_picture_found_by_its_name_says_so_in_place_of_a_percentage(client):
     assert "those whose name or keywords have your words" in page
     shown = client.get("/", params={"q": "a cat"}).text
     assert ">name</span>" not in shown and "whose name or keywords" not in shown
+
+
+def test_what_is_not_written_to_its_end_gets_a_hint(client, catalog):
+    catalog.saved.add("dog-days", "a dog")
+    hints = {
+        "a dog is:": "is: takes blurred, sharp, ",
+        "beach @do": "@dog-days",
+        "album:nosuch": "there is no album nosuch",
+        "taken:1970": "",
+        "a dog": "",
+    }
+    for text, hint in hints.items():
+        live = client.get("/live", params={"q": text}).text
+        said = unescape(re.search(r'data-hint="([^"]*)"', live)[1])
+        assert said.startswith(hint) and bool(said) == bool(hint), (text, said)
+
+
+def test_an_empty_page_says_what_let_nothing_pass(client, catalog):
+    catalog.albums.add("dogs", [1])
+    said = {
+        "album:nosuch": "There is no album nosuch.",
+        "album:dogz": "There is no album dogz: did you mean dogs?",
+        "taken:1970": "No picture passes the filters.",
+        "is:favourite": "No picture passes the filters.",
+    }
+    for text, sentence in said.items():
+        assert f"\n{sentence}\n" in client.get("/", params={"q": text}).text, text

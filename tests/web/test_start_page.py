@@ -32,3 +32,30 @@ def test_an_empty_catalog_says_how_to_fill_it(tmp_path):
                 page = client.get("/").text
                 assert "clipsearch index FOLDER" in page and "clipsearch watch" in page and 'id="start"' not in page
                 assert ("button above" in page) == may_index
+
+
+def test_an_empty_catalog_says_on_all_pages_how_pictures_are_added(tmp_path, colours):
+    with (
+        Catalog.open(tmp_path / "empty", model="colours", create=True, shared=True) as empty,
+        client_of(empty) as client,
+    ):
+        for path, where in (
+            ("/", "with the button above"),
+            ("/duplicates", "on the first page"),
+            ("/map", "on the first"),
+        ):
+            page = client.get(path)
+            assert page.status_code == 200 and "There are no pictures here yet. Add a folder" in page.text
+            assert where in page.text and "leaves this machine. Or in a terminal: <code>" in page.text
+
+
+def test_an_unknown_page_leads_a_browser_home(client):
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    for path, message in (
+        ("/nosuch<b>", "There is no page /nosuch&lt;b&gt;."),
+        ("/pictures/99999", "The catalog has no"),
+    ):
+        page = client.get(path, headers=browser)
+        assert page.status_code == 404 and message in page.text and '<a href="/">' in page.text
+    for path, headers in ("/nosuch", {}), ("/api/nosuch", browser), ("/api/items/99999", browser):
+        assert client.get(path, headers=headers).headers["content-type"] == "application/problem+json"
