@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from clipsearch.errors import UnknownPictureError
 from clipsearch.gallery.albums import MOST_NAME_CHARACTERS
 from clipsearch.gallery.keywords import MOST_CHARACTERS, MOST_KEYWORDS
 from clipsearch.store import album_rows
@@ -84,6 +85,11 @@ def make_album_api(site: Site) -> APIRouter:
     @site.lanes.queries
     def change(name: AlbumName, request: AlbumChange) -> Album:
         require_changes()
+        # All or nothing: an unknown id is found before anything is written.
+        known = catalog.pictures.summaries(request.remove)
+        for each in request.remove:
+            if each not in known:
+                raise UnknownPictureError(each)
         if request.add:
             catalog.albums.add(name, request.add)
         if request.remove:

@@ -1,11 +1,13 @@
 """Define the routes of the HTTP API for saved searches."""
 
+from contextlib import suppress
 from datetime import UTC
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from clipsearch.errors import UnknownConceptError
 from clipsearch.search.saved import MOST_QUERY_CHARACTERS
 from clipsearch.store import records
 from clipsearch.web.album_api import MostNames
@@ -43,10 +45,14 @@ def make_saved_api(site: Site) -> APIRouter:
     def saved(page: PageDep, k: MostNames = 1000) -> list[SavedSearch]:
         return [SavedSearch.of(each) for each in page.list(lambda _: catalog.saved.list(), page_size=k)]
 
-    @api.put("/saved/{name}", summary="Save a search under a name", tags=["albums"], responses=problems(403))
+    @api.put("/saved/{name}", summary="Save a search under a name", tags=["albums"], responses=problems(403, 409))
     @site.lanes.queries
     def save(name: SearchName, request: SearchToSave) -> SavedSearch:
         require_changes()
+        if not request.replace:
+            with suppress(UnknownConceptError):
+                known = catalog.saved.get(name)
+                raise HTTPException(409, f"there is a saved search @{known.name} already: {known.query[:80]}")
         return SavedSearch.of(catalog.saved.add(name, request.query, replace=request.replace))
 
     @api.delete(

@@ -46,11 +46,13 @@ def add_contact_sheets(api: APIRouter, site: Site) -> None:
     ) -> Response:
         if bool(q.strip()) == bool(id):
             raise QueryError("name a query or ids of pictures: q or id")
+        if id and after is not None:
+            raise QueryError("after is the cursor of a query: ids have no next page")
         shown: list[int | SearchHit] = []
         headers = {}
         if id:
             known = catalog.pictures.summaries(id)
-            shown += [each for each in id if each in known]
+            shown += [each for each in dict.fromkeys(id) if each in known]
         else:
             parsed = site.understand(q)
             pictures = site.uploads.for_query(parsed)

@@ -1,6 +1,7 @@
 """Keep the folders of a served catalog current, in a thread."""
 
 import threading
+from pathlib import Path
 
 from clipsearch.catalog import Catalog
 from clipsearch.errors import ClipSearchError, InputError
@@ -40,15 +41,20 @@ class Watcher:
                     self._job.end_watching(report)
             except Exception as error:  # noqa: BLE001 (the server goes on without)
                 self._job.end_watching(None)
-                reason = _reason_of(error)
+                reason = self._reason_of(error)
                 if reason != said:
                     notify(reason)
                     said = reason
             self._stop.wait(_RETRY_S)
 
+    def _reason_of(self, error: Exception) -> str:
+        if isinstance(error, InputError) and not self._has_folder():
+            return "no indexed folder is there yet: waiting for one to watch"
+        text = str(error) if isinstance(error, ClipSearchError | OSError) else f"{type(error).__name__}: {error}"
+        return f"watching has failed and is tried again every {_RETRY_S:.0f} s: {text}"
 
-def _reason_of(error: Exception) -> str:
-    if isinstance(error, InputError):
-        return "no indexed folder is there yet: waiting for one to watch"
-    text = str(error) if isinstance(error, ClipSearchError | OSError) else f"{type(error).__name__}: {error}"
-    return f"watching has failed and is tried again every {_RETRY_S:.0f} s: {text}"
+    def _has_folder(self) -> bool:
+        try:
+            return any(Path(folder).is_dir() for folder in self._catalog.admin.folders())
+        except ClipSearchError:
+            return False

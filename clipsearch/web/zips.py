@@ -91,7 +91,7 @@ def zip_chunks(catalog: Catalog, content_ids: Sequence[int]) -> Iterator[bytes]:
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
         for details in _details(catalog, content_ids):
             known.add(details.content_id)
-            label = f"{name_of(details.paths[0])} (id:{details.content_id})"
+            label = f"{safe_name(name_of(details.paths[0]))} (id:{details.content_id})"
             opened: list[str] = []
             try:
                 stream = open_file(details, partial(_read, details=details, opened=opened), noun="picture")

@@ -48,12 +48,18 @@ def test_an_album_has_pages(client, ids):
     problem_of(client.get("/api/albums/b", params={"after": first["next"]}), 400)
 
 
+def test_a_change_with_an_unknown_picture_changes_nothing(client):
+    problem_of(client.post("/api/albums/a", json={"add": [1], "remove": [10**9]}), 404)
+    assert client.get("/api/albums").json() == []
+    assert client.post("/api/albums/a", json={"add": [1, 2], "remove": [2]}).json()["count"] == 1
+
+
 def test_a_search_is_saved_used_and_removed(client):
     saved = client.put("/api/saved/Webp", json={"query": "an animal type:webp"}).json()
     assert (saved["name"], saved["query"]) == ("webp", "an animal type:webp")
     assert client.get("/api/saved").json() == [saved]
     assert search(client, "@webp", k=3)["hits"] == search(client, "an animal type:webp", k=3)["hits"]
-    problem_of(client.put("/api/saved/webp", json={"query": "a cat"}), 400)
+    problem_of(client.put("/api/saved/WEBP", json={"query": "a cat"}), 409)
     assert client.put("/api/saved/webp", json={"query": "a cat", "replace": True}).json()["query"] == "a cat"
     assert client.delete("/api/saved/webp").status_code == 204
     problem_of(client.delete("/api/saved/webp"), 404)

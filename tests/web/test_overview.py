@@ -104,7 +104,7 @@ def test_a_contact_sheet_shows_a_page_of_hits_or_some_ids(client):
     ids = [*first.headers["x-ids"].split(","), *second.headers["x-ids"].split(",")]
     assert list(map(int, ids)) == [hit["id"] for hit in search(client, "red")["hits"]]
     assert "next" not in second.links
-    assert get(client, "/api/contact-sheet?id=3&id=99&id=1").headers["x-ids"] == "3,1"
+    assert get(client, "/api/contact-sheet?id=3&id=99&id=1&id=3").headers["x-ids"] == "3,1"
 
 
 def test_every_listing_has_pages(client, catalog):
@@ -141,6 +141,7 @@ PROBLEMS = [
     ("/api/events?q=id%3A99", 404, "no picture with the number 99"),
     ("/api/contact-sheet", 400, "q or id"),
     ("/api/contact-sheet?q=red&id=1", 400, "q or id"),
+    ("/api/contact-sheet?id=1&after=x", 400, "after"),
     ("/api/contact-sheet?q=red&k=49", 422, "k: "),
     ("/api/contact-sheet?q=type%3Apng", 404, "no picture matches"),
     ("/api/contact-sheet?id=99", 404, "no picture matches"),

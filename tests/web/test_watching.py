@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from clipsearch import Catalog
-from clipsearch.errors import StoreError
+from clipsearch.errors import InputError, StoreError
 from clipsearch.maintenance.admin import CatalogAdmin
 from clipsearch.notices import LOGGER
 from clipsearch.store import Store
@@ -96,12 +96,13 @@ def test_the_watcher_and_a_job_of_the_page_wait_for_each_other(opened, photos, l
     assert lines == []
 
 
-def test_a_failure_of_the_watcher_is_told_once_and_the_server_goes_on(opened, lines, monkeypatch):
+@pytest.mark.parametrize("error", [StoreError("the disk is full"), InputError("unknown device 'gpu'")])
+def test_a_failure_of_the_watcher_is_told_once_and_the_server_goes_on(opened, lines, monkeypatch, error):
     tries = []
 
     def fail(self, **options):
         tries.append(options)
-        raise StoreError("the disk is full")
+        raise error
 
     monkeypatch.setattr(CatalogAdmin, "watch", fail)
     monkeypatch.setattr(watcher, "_RETRY_S", 0.01)
@@ -109,7 +110,7 @@ def test_a_failure_of_the_watcher_is_told_once_and_the_server_goes_on(opened, li
         wait_for(lambda: len(tries) > 3)
         assert client.get("/api/search", params={"q": "red"}).json()["hits"]
         assert client.get("/api/index").json()["state"] == "idle"
-    assert lines == ["watching has failed and is tried again every 0 s: the disk is full"]
+    assert lines == [f"watching has failed and is tried again every 0 s: {error}"]
 
 
 def test_runs_of_the_watcher_are_shown_and_can_not_be_stopped(opened, photos, monkeypatch):

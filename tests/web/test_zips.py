@@ -11,7 +11,7 @@ from clipsearch import Catalog
 from clipsearch.web import zips
 from tests.web.conftest import client_of
 
-NAMES = ("a/red.jpg", "b/RED.jpg", "c/grün & 猫.png", "d/gone.png", "e/changed.png")
+NAMES = ("a/red.jpg", "b/RED.jpg", "c/grün & 猫.png", "d/go\nne.png", "e/changed.png")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def photos(tmp_path_factory) -> Path:
 def catalog(photos):
     with Catalog.open(photos.parent / "catalog", model="starter", create=True) as opened:
         opened.index(photos)
-        (photos / "d" / "gone.png").unlink()
+        (photos / "d" / "go\nne.png").unlink()
         size_bytes = (photos / "e" / "changed.png").stat().st_size
         (photos / "e" / "changed.png").write_bytes(bytes(size_bytes))
         yield opened
@@ -56,7 +56,7 @@ def test_pictures_are_stored_as_they_are_under_names_of_their_own(client, catalo
         assert archive.read("RED (2).jpg") == (photos / "b" / "RED.jpg").read_bytes()
         assert {each.compress_type for each in archive.infolist()} == {zipfile.ZIP_STORED}
         missing = archive.read("missing.txt").decode()
-    assert f"gone.png (id:{ids[3]}): the picture's file is missing" in missing
+    assert f"go_ne.png (id:{ids[3]}): the picture's file is missing" in missing
     assert f"changed.png (id:{ids[4]})" in missing and "id:99999: it is not in the catalog" in missing
 
 

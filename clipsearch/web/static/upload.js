@@ -1,5 +1,8 @@
 // A picture to search by: chosen, dropped onto the page, or pasted.
 
+const field = document.getElementById("q");
+if (field && matchMedia("(min-width: 40rem) and (hover: hover)").matches) field.placeholder += ", or drop one here";
+
 const curtain = () => document.getElementById("drop");
 
 async function searchBy(file) {
