@@ -29,6 +29,8 @@ def show(context: typer.Context, json: JsonOption = False) -> None:
     option of a command goes before all of them.
     """
     if context.invoked_subcommand is not None:
+        if json:
+            raise InputError(f"'config {context.invoked_subcommand}' prints no JSON: leave --json out")
         return
     found = [configuration.find_setting(key) for key in configuration.VARIABLES]
     if json:

@@ -49,6 +49,8 @@ def saved(context: typer.Context, catalog: CatalogOption = None, json: JsonOptio
     """List the saved searches."""
     if context.invoked_subcommand is None:
         list_(catalog, json)
+    elif catalog is not None or json:  # not ignored: the default catalog is another one
+        raise InputError(f"options go after the command: clipsearch saved {context.invoked_subcommand} …")
 
 
 @app.command("list")

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from clipsearch import Catalog
-from tests.support.command_line import run
+from tests.support.command_line import fail, run
 from tests.support.fakes import COLOURS
 
 pytestmark = pytest.mark.usefixtures("colours")
@@ -37,6 +37,8 @@ def test_a_search_is_saved_used_listed_and_removed(photos):
     assert run("saved").stdout == run("saved", "list").stdout == "@warm  red - blue\n"
     (row,) = json.loads(run("saved", "list", "--json").stdout)["saved"]
     assert (row["name"], row["query"]) == ("warm", "red - blue")
+    assert "options go after the command" in fail("saved", "--catalog", "elsewhere", "remove", "warm", code=2)
+    assert "options go after the command" in fail("saved", "--json", "list", code=2)
     assert run("saved", "remove", "@warm").stdout == "@warm removed\n"
     assert run("saved").stdout == ""
     assert run("saved", "remove", "warm", code=2).stderr == "clipsearch: there is no saved search @warm\n"

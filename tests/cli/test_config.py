@@ -53,6 +53,7 @@ def test_status_tells_where_the_catalog_is_set(file, tmp_path):
 def test_what_is_no_setting_is_refused(file):
     assert "did you mean model?" in fail("config", "set", "modle", "x", code=2)
     assert "invalid precision 'f16'" in fail("config", "set", "precision", "f16", code=2)
+    assert "prints no JSON" in fail("config", "--json", "get", "device", code=2)
     assert "no key 'token'" in fail("config", "get", "token", code=2)
     assert not file.exists()
     file.parent.mkdir()
