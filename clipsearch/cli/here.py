@@ -36,7 +36,10 @@ def current_folder() -> str:
 
 
 def within(query: "Query", folder: str) -> "Query":
-    """Limit a query to the files below a folder."""
+    """Limit a query to the files below a folder, or of a name that folds to the same.
+
+    `Catalog.pictures.within` is exact; this one makes a file in the folder the first of its copies, and can be printed.
+    """
     from dataclasses import replace
 
     from clipsearch.query.filters import Filter, Pattern

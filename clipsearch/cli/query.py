@@ -171,8 +171,9 @@ def query(
             url: load_picture(url, allow_url=allow_url, or_else="; use --text for words") for url in _urls(parsed)
         }
         min_relevance = max(min_relevance, opened.cutoff_for(confidence) if confidence is not None else 0.0)
+        wanted = opened.pictures.within(parsed, current_folder()) if here else parsed
         hits = opened.search(
-            opened.pictures.without_own(parsed) if not_itself else parsed,
+            opened.pictures.without_own(wanted) if not_itself else wanted,
             top_k=top_k,
             min_relevance=min_relevance,
             pictures=fetched,

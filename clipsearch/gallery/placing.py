@@ -3,9 +3,10 @@
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
+from functools import partial
+from hashlib import file_digest
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -35,10 +36,10 @@ class PlacedFile:
 
 
 def target_folder(name: paths.StrPath) -> Path:
-    """Return the absolute path of a folder that files can be placed in; it need not exist.
+    """Return the absolute path of a folder that files can be placed in; it need not exist, the one around it must.
 
     Raises:
-        InputError: the name is empty, or it is something else.
+        InputError: the name is empty, it is something else, or the folder around it is missing.
     """
     folder = paths.folder_path(name).absolute()
     try:
@@ -49,6 +50,8 @@ def target_folder(name: paths.StrPath) -> Path:
         raise InputError(f"can't use the folder {folder}: {getattr(error, 'strerror', None) or error}") from error
     if is_other:
         raise InputError(f"{folder} is not a folder: name another one")
+    if not folder.parent.is_dir():  # not created: below the mount point of a missing drive it would fill the disk
+        raise InputError(f"the folder {folder.parent} is not there: is the drive mounted?")
     return folder
 
 
@@ -65,79 +68,101 @@ def place_files(files: Sequence[str], folder: Path, *, links: bool = False) -> I
         InputError: the folder can't be created.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
     except OSError as error:
         raise InputError(f"can't create the folder {folder}: {error.strerror or error}") from error
+    names: dict[str, _Name] = {}
     for path in dict.fromkeys(files):
         try:
             if paths.is_folder_url(path):
                 raise OSError("it is not on this machine")
-            yield _link(path, folder) if links else _copy(path, folder)
+            with open_regular_file(path) as source:
+                name = names.setdefault(Path(path).name, _Name(Path(path).name, folder))
+                target = name.find(source)
+                if target is not None:
+                    yield PlacedFile(path, "present", target)
+                    continue
+                make = partial(_link, path) if links else partial(_copy, source)
+                target, is_new = name.take(source, make)
+            yield PlacedFile(path, ("linked" if links else "copied") if is_new else "present", target)
         except OSError as error:
             yield PlacedFile(path, "failed", reason=error.strerror or str(error))
 
 
-def _copy(path: str, folder: Path) -> PlacedFile:
-    with open_regular_file(path) as source:
-        status = os.fstat(source.fileno())
-        for target in _targets(path, folder):
+class _Name:
+    """The files of one name in the folder, without a number and with the numbers from 2 on; each is looked at once."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self._folder, self._name, self._number = folder, name, 1
+        self._taken: dict[int, list[Path]] = {}  # by size, of regular files
+        self._digests: dict[Path, bytes] = {}
+
+    def find(self, source: BinaryIO) -> Path | None:
+        """Return the first of those looked at that has the content of an open file."""
+        size = os.fstat(source.fileno()).st_size
+        return next((target for target in self._taken.get(size, ()) if self._has_content(target, source)), None)
+
+    def take(self, source: BinaryIO, make: Callable[[Path], None]) -> tuple[Path, bool]:
+        """Make the first target whose name is free, or stop at one with the content of the source.
+
+        Returns:
+            The target, and whether it was made.
+        """
+        while True:
+            target = self._target()
             try:
-                file = create_file(target, stat.S_IMODE(status.st_mode) & 0o777)
+                make(target)
+                is_new = True
             except FileExistsError:
-                if _has_content(target, source):
-                    return PlacedFile(path, "present", target)
-                continue
+                is_new = False
+            self._number += 1
             try:
-                with file:
-                    source.seek(0)
-                    shutil.copyfileobj(source, file, _BLOCK_BYTES)
-                os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
-            except BaseException:
-                target.unlink(missing_ok=True)
-                raise
-            return PlacedFile(path, "copied", target)
-    raise AssertionError
-
-
-def _link(path: str, folder: Path) -> PlacedFile:
-    with open_regular_file(path) as source:
-        for target in _targets(path, folder):
-            try:
-                try:
-                    target.symlink_to(Path(path).absolute())
-                except FileExistsError:
-                    raise
-                except (OSError, NotImplementedError):  # Windows without the privilege, or a drive without links
-                    target.hardlink_to(path)
-            except FileExistsError:
-                if _has_content(target, source):
-                    return PlacedFile(path, "present", target)
+                size = target.stat().st_size
+            except OSError:  # a broken link
                 continue
-            return PlacedFile(path, "linked", target)
-    raise AssertionError
+            self._taken.setdefault(size, []).append(target)
+            if is_new or (size == os.fstat(source.fileno()).st_size and self._has_content(target, source)):
+                return target, is_new
 
+    def _target(self) -> Path:
+        if self._number == 1:
+            return self._folder / self._name
+        stem, suffix = Path(self._name).stem, Path(self._name).suffix
+        if not suffix and stem.startswith("."):  # ".jpg" is no stem
+            stem, suffix = ".", stem
+        return self._folder / f"{stem}-{self._number}{suffix}"
 
-def _targets(path: str, folder: Path) -> Iterator[Path]:
-    """Yield the names that a file may get: its own, then with the numbers from 2 on."""
-    name = Path(path)
-    yield folder / name.name
-    for number in count(2):
-        yield folder / f"{name.stem}-{number}{name.suffix}"
-
-
-def _has_content(target: Path, source: BinaryIO) -> bool:
-    """Return whether the file at `target` is the open one, or has the same content."""
-    try:
-        with open_regular_file(target) as file:
-            ours, theirs = os.fstat(source.fileno()), os.fstat(file.fileno())
-            if os.path.samestat(ours, theirs):
-                return True
-            if ours.st_size != theirs.st_size:
-                return False
+    def _has_content(self, target: Path, source: BinaryIO) -> bool:
+        """Return whether the file at `target`, of the same size, is the open one or has the same content."""
+        try:
+            if target not in self._digests:
+                with open_regular_file(target) as file:
+                    if os.path.samestat(os.fstat(source.fileno()), os.fstat(file.fileno())):
+                        return True
+                    self._digests[target] = file_digest(file, "sha256").digest()
             source.seek(0)
-            while block := source.read(_BLOCK_BYTES):
-                if file.read(len(block)) != block:
-                    return False
-            return not file.read(1)
-    except OSError:  # a broken link, a folder, or not ours to read: the name is taken
-        return False
+            return file_digest(source, "sha256").digest() == self._digests[target]
+        except OSError:  # a folder, or not ours to read: the name is taken
+            return False
+
+
+def _copy(source: BinaryIO, target: Path) -> None:
+    status = os.fstat(source.fileno())
+    with create_file(target, stat.S_IMODE(status.st_mode) & 0o777) as file:
+        try:
+            source.seek(0)
+            shutil.copyfileobj(source, file, _BLOCK_BYTES)
+            file.close()
+            os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+
+
+def _link(path: str, target: Path) -> None:
+    try:
+        target.symlink_to(Path(path).absolute())
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError):  # Windows without the privilege, or a drive without links
+        target.hardlink_to(path)
