@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from clipsearch.trust import add_to_list, read_list
 
 if TYPE_CHECKING:
     from clipsearch.query import Query
+    from clipsearch.search.hits import SearchHit
 
 # Time to count the pictures of the current folder.
 _COUNT_S = 1.0
@@ -46,6 +48,11 @@ def within(query: "Query", folder: str) -> "Query":
 
     below = Filter("path", Pattern(os.path.join(folder, "*")))  # noqa: PTH118 (keeps bytes that are not UTF-8)
     return replace(query, filters=(*query.filters, below))
+
+
+def are_below(hits: "Sequence[SearchHit]", folder: str) -> bool:
+    """Return whether all hits are files below a folder of exactly this name."""
+    return all(hit.path.startswith(os.path.join(folder, "")) for hit in hits)  # noqa: PTH118
 
 
 def should_index_here(catalog: str | None, *, is_shown: bool) -> bool:

@@ -2,12 +2,13 @@
 
 import stat
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clipsearch.cli.here import current_folder, index_here, should_index_here, within
+from clipsearch.cli.here import are_below, current_folder, index_here, should_index_here, within
 from clipsearch.cli.index import is_terminal
 from clipsearch.cli.options import (
     INTERRUPTED,
@@ -171,9 +172,8 @@ def query(
             url: load_picture(url, allow_url=allow_url, or_else="; use --text for words") for url in _urls(parsed)
         }
         min_relevance = max(min_relevance, opened.cutoff_for(confidence) if confidence is not None else 0.0)
-        wanted = opened.pictures.within(parsed, current_folder()) if here else parsed
-        hits = opened.search(
-            opened.pictures.without_own(wanted) if not_itself else wanted,
+        search = partial(
+            opened.search,
             top_k=top_k,
             min_relevance=min_relevance,
             pictures=fetched,
@@ -186,6 +186,10 @@ def query(
             reverse=reverse,
             written=not no_written,
         )
+        wanted = opened.pictures.without_own(parsed) if not_itself else parsed
+        hits = search(wanted)
+        if here and not are_below(hits, current_folder()):  # else it need not be: that takes half a second for 100,000
+            hits = search(opened.pictures.within(wanted, current_folder()))
         # Loaded only here: a query answered from the text cache needs no model.
         used = opened.model.name if json else ""
         suggestion = opened.suggest(parsed) if output in ("table", "json") else None
