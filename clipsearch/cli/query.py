@@ -48,7 +48,7 @@ def query(
         typer.Argument(
             metavar="QUERY...",
             help="Words, the path of a picture (with a folder or suffix, as in ./cat.jpg), with --allow-url its URL; "
-            "several terms with + and -; filters such as taken:2024 or -path:backup. See docs/query-language.md.",
+            "several terms with + and -; filters such as taken:2024 or -path:backup. See 'clipsearch help filters'.",
         ),
     ] = None,
     catalog: CatalogOption = None,
@@ -81,7 +81,13 @@ def query(
     top_k: TopKOption = 10,
     min_relevance: Annotated[
         float,
-        typer.Option(min=0, max=1, metavar="R", help="Omit hits of lower relevance, 0 to 1; 0.3 keeps likely matches."),
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="R",
+            help="Omit hits of lower relevance, 0 to 1; 0.3 keeps likely matches. Pictures whose writing has all the "
+            "words are kept anyway, where they are ten or fewer.",
+        ),
     ] = 0.0,
     confidence: Annotated[
         float | None,
@@ -145,7 +151,7 @@ def query(
 
     Prints rank, relevance, score (cosine) and path.
 
-    'search' and 'find' are the same, and so is no command: clipsearch "a cat".
+    'search' and 'find' are other names of it, and words without a command are a query: clipsearch "a cat".
     """
     from clipsearch.catalog import Catalog
 

@@ -35,7 +35,7 @@ def install(
         bool,
         typer.Option(
             "--serve",
-            help="Also serve the page, and watch the folders that are indexed: clipsearch serve --watch; takes no FOLDER.",
+            help="Also serve the page, as clipsearch serve --watch: no FOLDER, those that are indexed are watched.",
         ),
     ] = False,
     port: Annotated[

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from hashlib import file_digest
+from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -139,11 +139,18 @@ class _Name:
                 with open_regular_file(target) as file:
                     if os.path.samestat(os.fstat(source.fileno()), os.fstat(file.fileno())):
                         return True
-                    self._digests[target] = file_digest(file, "sha256").digest()
+                    self._digests[target] = _digest(file)
             source.seek(0)
-            return file_digest(source, "sha256").digest() == self._digests[target]
+            return _digest(source) == self._digests[target]
         except OSError:  # a folder, or not ours to read: the name is taken
             return False
+
+
+def _digest(file: BinaryIO) -> bytes:
+    digest = sha256()
+    while block := file.read(_BLOCK_BYTES):
+        digest.update(block)
+    return digest.digest()
 
 
 def _copy(source: BinaryIO, target: Path) -> None:

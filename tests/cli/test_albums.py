@@ -29,11 +29,11 @@ def names(query):
 
 
 def test_a_search_is_saved_used_listed_and_removed(photos):
-    assert run("save", "Warm", "red", "path:r*").stdout == "@warm  red path:r*\n"
+    assert run("save", "Warm", "red", "path:r*").stdout == "saved @warm: red path:r*\n"
     assert names("@warm") == ["red.png"]
     refused = run("save", "warm", "blue", code=2)
     assert refused.stderr == "clipsearch: there is a saved search @warm already: red path:r*; --force replaces it\n"
-    assert run("save", "warm", "--force", "red", "-", "blue").stdout == "@warm  red - blue\n"
+    assert run("save", "warm", "--force", "red", "-", "blue").stdout == "saved @warm: red - blue\n"
     assert run("saved").stdout == run("saved", "list").stdout == "@warm  red - blue\n"
     (row,) = json.loads(run("saved", "list", "--json").stdout)["saved"]
     assert (row["name"], row["query"]) == ("warm", "red - blue")
@@ -87,3 +87,16 @@ def test_new_matches_are_printed_once(photos):
     run("save", "reds", "red")
     assert run("watch", "--matches", "@none", code=2).stderr == "clipsearch: there is no saved search @none\n"
     assert "choose one" in run("watch", "--matches", "@reds", "--json", code=2).stderr
+
+
+def test_what_an_album_writes_is_said_and_folders_are_refused(photos):
+    run("album", "add", "warm", photos / "red.png")
+    assert run("album", "show", "warm", "--write-xmp").stderr == "1 sidecar written\n"
+    for words in (("favourite",), ("favourite", "--remove"), ("album", "add", "warm")):
+        assert "is a folder: name pictures" in fail(*words, photos, code=2)
+
+
+def test_a_hit_by_its_name_says_so(photos):
+    lines = run("query", "green", "-k2").stdout.splitlines()
+    assert lines[0].endswith("green.png  (by its name)") and "by its name" not in lines[1]
+    assert '      written  "' in run("query", "green", "-k1", "--explain").stdout
