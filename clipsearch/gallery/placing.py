@@ -4,6 +4,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -94,13 +95,20 @@ class _Name:
 
     def __init__(self, name: str, folder: Path) -> None:
         self._folder, self._name, self._number = folder, name, 1
-        self._taken: dict[int, list[Path]] = {}  # by size, of regular files
-        self._digests: dict[Path, bytes] = {}
+        self._unread: dict[int, list[Path]] = {}  # by size
+        self._known: dict[int, dict[bytes, Path]] = {}  # by size and digest
 
     def find(self, source: BinaryIO) -> Path | None:
         """Return the first of those looked at that has the content of an open file."""
         size = os.fstat(source.fileno()).st_size
-        return next((target for target in self._taken.get(size, ()) if self._has_content(target, source)), None)
+        known = self._known.setdefault(size, {})
+        for target in self._unread.pop(size, ()):
+            with suppress(OSError), open_regular_file(target) as file:  # a folder, or not ours to read: it is taken
+                known.setdefault(_digest(file), target)
+        if not known:
+            return None
+        source.seek(0)
+        return known.get(_digest(source))
 
     def take(self, source: BinaryIO, make: Callable[[Path], None]) -> tuple[Path, bool]:
         """Make the first target whose name is free, or stop at one with the content of the source.
@@ -108,21 +116,20 @@ class _Name:
         Returns:
             The target, and whether it was made.
         """
-        while True:
+        is_new = False
+        while not is_new:
             target = self._target()
-            try:
+            with suppress(FileExistsError):
                 make(target)
                 is_new = True
-            except FileExistsError:
-                is_new = False
             self._number += 1
-            try:
-                size = target.stat().st_size
-            except OSError:  # a broken link
-                continue
-            self._taken.setdefault(size, []).append(target)
-            if is_new or (size == os.fstat(source.fileno()).st_size and self._has_content(target, source)):
-                return target, is_new
+            with suppress(OSError):  # a broken link
+                self._unread.setdefault(target.stat().st_size, []).append(target)
+            if not is_new and os.fstat(source.fileno()).st_size in self._unread:
+                found = self.find(source)
+                if found is not None:
+                    return found, False
+        return target, True
 
     def _target(self) -> Path:
         if self._number == 1:
@@ -131,19 +138,6 @@ class _Name:
         if not suffix and stem.startswith("."):  # ".jpg" is no stem
             stem, suffix = ".", stem
         return self._folder / f"{stem}-{self._number}{suffix}"
-
-    def _has_content(self, target: Path, source: BinaryIO) -> bool:
-        """Return whether the file at `target`, of the same size, is the open one or has the same content."""
-        try:
-            if target not in self._digests:
-                with open_regular_file(target) as file:
-                    if os.path.samestat(os.fstat(source.fileno()), os.fstat(file.fileno())):
-                        return True
-                    self._digests[target] = _digest(file)
-            source.seek(0)
-            return _digest(source) == self._digests[target]
-        except OSError:  # a folder, or not ours to read: the name is taken
-            return False
 
 
 def _digest(file: BinaryIO) -> bytes:
