@@ -4,7 +4,7 @@ An edited file has another content. It is taken for the same picture where its d
 stay: a name such as IMG_0001.jpg may be given to another picture.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete, exists, select, update
@@ -29,18 +29,23 @@ def follow_edits(connection: Connection, edits: Iterable[tuple[int, int]]) -> No
     Args:
         edits: ids of the contents of files before and now; `files` has the new ones.
     """
-    changed = {before: now for before, now in edits if before != now}
+    changed: dict[int, list[int]] = {}
+    for before, now in edits:
+        if before != now and now not in changed.setdefault(before, []):
+            changed[before].append(now)
+    changed = {before: all_now for before, all_now in changed.items() if all_now}
     if not changed or not any(connection.execute(select(exists().select_from(table))).scalar() for table, _ in _SAID):
         return
     said = {number for table, _ in _SAID for number in _those_in(connection, table, list(changed))}
     same = _same_pictures(connection, {before: changed[before] for before in sorted(said)})
     file = tables.files
-    for before, now in same.items():
+    for before, all_now in same.items():
         is_left = connection.execute(
             select(exists().where(file.c.content_id == before, file.c.removed_at.is_(None)))
         ).scalar()
-        for table, key in _SAID:
-            _replace(connection, table, key, before, now, is_left=bool(is_left))
+        for place, now in enumerate(all_now, start=1):
+            for table, key in _SAID:
+                _replace(connection, table, key, before, now, is_left=bool(is_left) or place < len(all_now))
 
 
 def _those_in(connection: Connection, table: Table, content_ids: list[int]) -> set[int]:
@@ -50,18 +55,19 @@ def _those_in(connection: Connection, table: Table, content_ids: list[int]) -> s
     return found
 
 
-def _same_pictures(connection: Connection, changed: Mapping[int, int]) -> dict[int, int]:
-    """Return the edits that have left a picture the same."""
+def _same_pictures(connection: Connection, changed: Mapping[int, Sequence[int]]) -> dict[int, list[int]]:
+    """Return the edits that have left a picture the same: several where copies were edited in different ways."""
     content = tables.contents
     columns = (content.c.content_id, content.c.taken_at, content.c.camera, content.c.phash)
     known: dict[int, Any] = {}
-    for chunk in chunks(sorted({*changed, *changed.values()})):
+    for chunk in chunks(sorted({*changed, *(now for all_now in changed.values() for now in all_now)})):
         known |= {row.content_id: row for row in connection.execute(select(*columns).where(columns[0].in_(chunk)))}
-    return {
-        before: now
-        for before, now in changed.items()
-        if before in known and now in known and _is_same(known[before], known[now])
+    same = {
+        before: [now for now in all_now if now in known and _is_same(known[before], known[now])]
+        for before, all_now in changed.items()
+        if before in known
     }
+    return {before: all_now for before, all_now in same.items() if all_now}
 
 
 def _is_same(before: Any, now: Any) -> bool:

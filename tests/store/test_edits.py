@@ -78,6 +78,16 @@ def test_a_copy_that_was_not_edited_stays_too(catalog, photos):
     assert len(catalog.concepts.get("rex").negatives) == 2
 
 
+def test_copies_that_are_edited_in_different_ways_both_stay(catalog, photos):
+    (photos / "copy.jpg").write_bytes((photos / "plain.jpg").read_bytes())
+    catalog.index(photos)
+    paint(photos / "plain.jpg", 2, light=0.9)
+    paint(photos / "copy.jpg", 2, light=0.95)
+    catalog.index(photos)
+    assert names(catalog) == ["copy.jpg", "dated.jpg", "plain.jpg"]
+    assert catalog.albums.get("a").count == 3
+
+
 def test_what_is_undone_is_as_before(catalog, photos):
     before, original = catalog.albums.pictures("a"), (photos / "plain.jpg").read_bytes()
     paint(photos / "plain.jpg", 2, light=0.9)
