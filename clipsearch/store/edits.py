@@ -1,12 +1,13 @@
 """Follow edited files: what users have said of a picture holds for it after a change of its pixels or its metadata.
 
 An edited file has another content. It is taken for the same picture where its date and camera, or its perceptual hash,
-stay: a name such as IMG_0001.jpg may be given to another picture.
+stay, if need be after a quarter turn: a name such as IMG_0001.jpg may be given to another picture.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection, Table, delete, exists, select, update
 
 from clipsearch.store import tables
@@ -15,7 +16,6 @@ from clipsearch.store.backends.base import chunks
 # Bits of 64 in which the perceptual hashes of a picture before and after an edit may differ: as of copies, see
 # `gallery.duplicates.candidates`.
 _MOST_BITS = 12
-_ALL_BITS = (1 << 64) - 1
 
 # Tables with what users have said of contents, with the column of what they have said.
 _SAID = ((tables.album_members, "album_id"), (tables.concept_examples, "concept_id"))
@@ -73,8 +73,13 @@ def _same_pictures(connection: Connection, changed: Mapping[int, Sequence[int]])
 def _is_same(before: Any, now: Any) -> bool:
     if before.taken_at is not None and (before.taken_at, before.camera) == (now.taken_at, now.camera):
         return True
-    hashes = before.phash, now.phash
-    return all(hashes) and ((hashes[0] ^ hashes[1]) & _ALL_BITS).bit_count() <= _MOST_BITS
+    if not before.phash or not now.phash:  # unknown, or of one colour, as many are
+        return False
+    from clipsearch.images.perceptual_hash import turned  # loads Pillow
+
+    hashes = np.array([before.phash, now.phash], dtype=np.int64).view(np.uint64)
+    distances = [np.bitwise_count(turned(hashes[:1], quarters) ^ hashes[1:])[0] for quarters in range(4)]
+    return int(min(distances)) <= _MOST_BITS
 
 
 def _replace(connection: Connection, table: Table, key: str, before: int, now: int, *, is_left: bool) -> None:

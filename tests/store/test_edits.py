@@ -61,6 +61,12 @@ def test_a_turned_picture_of_the_same_date_and_a_lighter_one_stay(catalog, photo
     assert (concept.positives, concept.negatives) == ((ids["dated.jpg"],), (ids["plain.jpg"],))
 
 
+def test_a_turned_picture_without_a_date_stays(catalog, photos):
+    paint(photos / "plain.jpg", 2, turned=True)
+    catalog.index(photos)
+    assert names(catalog) == ["dated.jpg", "plain.jpg"]
+
+
 def test_another_picture_of_the_same_name_does_not(catalog, photos):
     paint(photos / "dated.jpg", 3, taken=datetime(2025, 5, 1, 10, 0, 3))
     paint(photos / "plain.jpg", 4)
