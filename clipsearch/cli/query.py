@@ -25,7 +25,7 @@ from clipsearch.cli.options import (
 from clipsearch.cli.picture_argument import load_picture
 from clipsearch.cli.place_hits import check_places, place_hits
 from clipsearch.cli.query_arguments import read_query
-from clipsearch.cli.query_output import QueryResult, find_facts, output_of, print_result
+from clipsearch.cli.query_output import QueryResult, find_facts, find_missing_albums, output_of, print_result
 from clipsearch.cli.render import note, note_phrases, printable
 from clipsearch.cli.terminal_images import check_thumbnails, print_thumbnails
 from clipsearch.cli.viewing import check_sheet, open_file, write_sheet
@@ -200,8 +200,11 @@ def query(
         used = opened.model.name if json else ""
         suggestion = opened.suggest(parsed) if output in ("table", "json") else None
         suggestions = opened.suggestions(parsed, pictures=fetched) if suggest else None
+        missing = () if hits else find_missing_albums(parsed, opened)
         indexed = opened.admin.folders() if places else ()
         facts = find_facts(hits, opened) if output in ("json", "jsonl", "csv") else {}
+    for each in missing:
+        note(f"clipsearch: {each}")
     if explain and query_words:
         note(f"parsed as: {printable(str(parsed))}")
     elif is_terminal():

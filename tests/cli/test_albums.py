@@ -65,6 +65,12 @@ def test_an_album_is_filled_shown_renamed_and_deleted(photos):
     assert "no picture matches" in run("album", "add", "sea", "--matches", "path:none", code=2).stderr
 
 
+def test_an_album_that_is_not_there_is_said_to_be_none(photos):
+    run("album", "add", "Italy 2023", photos / "red.png")
+    assert "there is no album Itly 2023: did you mean Italy 2023?" in run("query", 'album:"Itly 2023"').stderr
+    assert "no album" not in run("query", "album:italy", "path:none").stderr
+
+
 def test_favourites_are_added_and_taken_out(photos):
     assert run("favourite", photos / "red.png", photos / "blue.png").stdout == (
         "favourites  2 pictures; 2 pictures added\n"
