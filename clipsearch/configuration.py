@@ -5,6 +5,7 @@ Nothing else in the package reads the environment variables of these keys.
 
 import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -143,6 +144,8 @@ def _read() -> dict[str, str]:
     path = config_file()
     try:
         status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # to read a named pipe would wait for ever
+            raise InputError(f"{path} is not a regular file")
         stamp = (str(path), status.st_mtime_ns, status.st_size)
         if _last is not None and _last[0] == stamp:
             return _last[1]

@@ -15,12 +15,14 @@ CLIPSEARCH_INDEX_SERVERS  trusted Milvus servers for a catalog's index, milvus:/
 CLIPSEARCH_ALLOW_URL  1: the command line fetches pictures given as a URL; HOST:PORT,...: also from these
 """
 
+import os
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 from clipsearch import configuration
-from clipsearch.errors import InputError
+from clipsearch.errors import ClipSearchError, InputError, ModelError
 from clipsearch.types import ModelOptions
 
 STARTER = "starter"
@@ -59,11 +61,40 @@ def check(key: str, value: str) -> None:
     """Check the value of a key of config.toml.
 
     Raises:
-        InputError: no such device, runtime or precision.
+        InputError: no such device, runtime, precision or model, or nothing that the key may be.
     """
-    checks = {"device": check_device, "runtime": check_runtime, "precision": check_precision}
+    if not value.isprintable():
+        raise InputError(f"{key} takes a text in one line, not {value!r}")
+    checks: dict[str, Callable[[str], None]] = {
+        "device": check_device,
+        "runtime": check_runtime,
+        "precision": check_precision,
+        "model": _check_model,
+        "allow_url": _check_allowed_urls,
+    }
     if key in checks:
         checks[key](value)
+
+
+def unusable(key: str, value: str, reason: str) -> ClipSearchError:
+    """Return the error about a device or runtime that can't be used here, which says where to change it."""
+    origin = configuration.origin_in_file(key)
+    if origin is not None and configuration.find(key) == value:
+        return InputError(f"{origin}: {reason}: change {key} there")
+    return ModelError(f"{reason}: leave --{key} (or {configuration.VARIABLES[key]}) out")
+
+
+def _check_model(name: str) -> None:
+    named = with_suffix(ModelOptions(name)).name or ""
+    is_known = named == STARTER or os.path.isdir(os.path.expanduser(named))  # noqa: PTH111, PTH112 (no errors)
+    if not is_known and re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w.-]+)?", named) is None:
+        raise InputError(f"invalid model {name!r}: use {STARTER}, a directory that exists, or a hub id like org/name")
+
+
+def _check_allowed_urls(value: str) -> None:
+    for each in value.split(","):
+        if re.fullmatch(r"[01]|\S+:\d{1,5}", each.strip()) is None:
+            raise InputError(f"allow_url takes 1, 0 or HOST:PORT, and several with commas, not {value!r}")
 
 
 def _find_checked(key: str) -> str | None:

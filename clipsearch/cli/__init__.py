@@ -13,10 +13,11 @@ import typer
 
 from clipsearch.cli.commands import make_app
 from clipsearch.cli.completion import command_words, is_completing
+from clipsearch.cli.help_topics import describe_topic
 from clipsearch.cli.logs import NoticePrinter, report_error, restored
 from clipsearch.cli.options import INTERRUPTED, Invocation
 from clipsearch.cli.plain_query import read_command_line
-from clipsearch.cli.render import OutputClosedError
+from clipsearch.cli.render import OutputClosedError, out
 from clipsearch.errors import ClipSearchError
 from clipsearch.notices import LOGGER
 
@@ -38,12 +39,10 @@ def _complete() -> int:
 
 def _run(arguments: list[str] | None) -> int:
     try:
-        line = read_command_line(sys.argv[1:] if arguments is None else arguments)
-        # Without arguments given here, typer reads those of the process, on Windows with patterns expanded.
-        given = line.arguments if line.is_changed else arguments
-        result = make_app(line.words)(given, standalone_mode=False, obj=Invocation(line.is_plain))
+        result = _call(arguments)
     except typer.TyperException as error:
-        message, context = error.format_message(), getattr(error, "ctx", None)
+        # Of pydantic's.
+        message, context = error.format_message().replace("Value error, ", ""), getattr(error, "ctx", None)
         if "\n" in message:  # the help that a command without arguments shows
             print(message, file=sys.stderr)
         else:
@@ -65,6 +64,17 @@ def _run(arguments: list[str] | None) -> int:
     if result == INTERRUPTED:  # caught by typer, or by the command for a clean stop
         report_error("interrupted")
     return result if isinstance(result, int) else 0
+
+
+def _call(arguments: list[str] | None) -> object:
+    """Call the command, or print help that is of none; return what the command returns."""
+    line = read_command_line(sys.argv[1:] if arguments is None else arguments)
+    if line.topic is not None:
+        out(describe_topic())
+        return 0
+    # Without arguments given here, typer reads those of the process, on Windows with patterns expanded.
+    given = line.arguments if line.is_changed else arguments
+    return make_app(line.words)(given, standalone_mode=False, obj=Invocation(line.is_plain))
 
 
 def main() -> int:

@@ -1,5 +1,6 @@
 """Implement clipsearch album list | show | add | remove | rename | delete, and favourite."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from clipsearch.cli.options import CatalogOption, JsonOption
 from clipsearch.cli.render import note, out, print_json, print_paths, printable, shown_path
 from clipsearch.errors import InputError
+from clipsearch.paths import expand_user
 from clipsearch.quantities import count
 from clipsearch.query.filters import FAVOURITES
 from clipsearch.store.album_rows import Album
@@ -71,7 +73,7 @@ def show(
     with Catalog.open(catalog) as opened:
         album, content_ids = opened.albums.get(name), opened.albums.pictures(name)
         files = {each.content_id: each.paths for each in opened.pictures.list(content_ids)}
-        failed = opened.pictures.add_keywords(list(files), [album.name]).failed if write_xmp else ()
+        report = opened.pictures.add_keywords(list(files), [album.name]) if write_xmp else None
     if json:
         pictures = [{"id": each, "paths": list(files.get(each, ()))} for each in content_ids]
         print_json(_row(album) | {"pictures": pictures})
@@ -81,9 +83,12 @@ def show(
         out(_line(album))
         for each in content_ids:
             out(f"id:{each}  {shown_path(files[each][0]) if each in files else '(its file was removed)'}")
-    for reason in failed:
+    if report is None:
+        return 0
+    note(f"{count(report.written, 'sidecar')} written")
+    for reason in report.failed:
         note(f"clipsearch: {reason}")
-    return 1 if failed else 0
+    return 1 if report.failed else 0
 
 
 @app.command("add")
@@ -177,6 +182,7 @@ def _add(name: str, pictures: list[str] | None, matches: str | None, catalog: "C
 
     if not pictures and matches is None:
         raise InputError("name a picture to add, or a query with --matches")
+    _check_pictures(pictures or ())
     found: list[Any] = list(pictures or ())
     if matches is not None:
         query = catalog.saved.expand(catalog.understand(matches, may_name_files=True).query)
@@ -192,8 +198,15 @@ def _add(name: str, pictures: list[str] | None, matches: str | None, catalog: "C
 def _remove(name: str, pictures: list[str] | None, catalog: "Catalog", *, json: bool) -> None:
     if not pictures:
         raise InputError("name a picture to take out")
+    _check_pictures(pictures)
     removed = catalog.albums.remove(name, pictures)
     _report(f"{count(removed, 'picture')} taken out", {"removed": removed}, catalog.albums.get(name), json=json)
+
+
+def _check_pictures(pictures: Sequence[str]) -> None:
+    for each in pictures:
+        if expand_user(each).is_dir():
+            raise InputError(f"{each} is a folder: name pictures, or with --matches 'path:FOLDER/*' those of a folder")
 
 
 def _report(what: str, numbers: dict[str, int], album: Album, *, json: bool) -> None:

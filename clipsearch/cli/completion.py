@@ -5,6 +5,7 @@ whatever fails completes nothing: an error would be printed into the user's comm
 """
 
 import os
+import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 # Of the program `clipsearch`, as typer's scripts for shells set it.
 _VARIABLE = "_CLIPSEARCH_COMPLETE"
+
+_QUOTES = re.compile('["“”]')
+
+# Values that mean nothing to PowerShell.
+_SAFE = re.compile(r"[\w:./-]+|-?@[\w-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +66,50 @@ class _Completer:
         before = _before_colon() if self._is_query else ""
         typed = before + incomplete.removeprefix(":") if before else incomplete
         with suppress(Exception):
-            found = [each for each in self._find(context, typed) if each.value.startswith(typed)]
-            return [Completion(each.value.removeprefix(before), each.help) for each in found]
+            found = [each for each in self._find(context, typed) if _is_begun(each.value, typed)]
+            quoted = [(quote_for_shell(each.value.removeprefix(before)), each.help) for each in found]
+            return [Completion(value, text) for value, text in quoted if value is not None]
         return []
+
+
+def _is_begun(value: str, typed: str) -> bool:
+    """Return whether a value begins with what was typed, where the quotes of a query may be missing."""
+    return value.startswith(typed) or _QUOTES.sub("", value).startswith(_QUOTES.sub("", typed))
+
+
+def quote_for_shell(value: str) -> str | None:
+    """Return a value as the shell takes it into the command line; None: it can't be written safely.
+
+    Names come from whoever made the catalog, and bash and PowerShell run what "$(...)" in a command line names.
+    """
+    shell = os.environ.get(_VARIABLE, "").removeprefix("complete_")
+    if not value.isprintable():
+        return None
+    match shell:
+        case "bash":
+            return _quote_for_bash(value)
+        case "zsh":  # quotes by itself, but typer's script does not keep these
+            return None if re.search(r"""["'\\]""", value) else value
+        case "powershell" | "pwsh":
+            return value if _SAFE.fullmatch(value) else "'" + re.sub("(['‘’‚‛])", r"\1\1", value) + "'"
+        case _:  # fish quotes by itself
+            return value
+
+
+def _quote_for_bash(value: str) -> str | None:
+    """Quote a value for bash, which replaces what follows an opening quote, else the whole word."""
+    if re.search(r"[*?[]", value):  # typer's script has bash expand them to names of files
+        return None
+    words, position = os.environ.get("COMP_WORDS", "").split("\n"), os.environ.get("COMP_CWORD", "")
+    word = words[int(position)] if position.isdecimal() and int(position) < len(words) else ""
+    quote, rest = (word[0], word[1:]) if word[:1] in ("'", '"') else ("", word)
+    if re.search(r"""(?<!\\)["']""", rest):  # quotes within the word
+        return None
+    if quote == "'":
+        return value.replace("'", r"'\''")
+    if quote:
+        return None if "!" in value else re.sub(r'([\\"$`])', r"\\\1", value)
+    return re.sub(r"([^\w@%+=:,./-])", r"\\\1", value)
 
 
 def _before_colon() -> str:
@@ -85,11 +132,22 @@ def _find_query_words(context: Any, typed: str) -> list[Completion]:
         names = [*_names(context, "concepts"), *_names(context, "saved_searches")]
         return [Completion(f"{sign}@{name}") for name in names]
     key, colon, _ = word.partition(":")
+    if colon and key.lower() == "album":
+        return [Completion(f"{sign}{key}:{_value_of(name)}") for name in _names(context, "albums")]
     if colon:
         return [Completion(f"{sign}{key}:{choice}") for choice in CHOICES.get(key.lower(), ())]
     if not word:  # files are completed by the shell
         return []
     return [Completion(f"{sign}{key}:", EXAMPLES.get(key)) for key in (*EXAMPLES, "is")]
+
+
+def _value_of(name: str) -> str:
+    """Return a name as the value of a filter; in zsh, which loses straight quotes, between curly ones."""
+    from clipsearch.query.filters import Filter, Pattern
+
+    value = str(Filter("album", Pattern(name))).removeprefix("album:")
+    is_zsh = os.environ[_VARIABLE] == "complete_zsh"
+    return f"“{value[1:-1]}”" if is_zsh and value.startswith('"') and "”" not in value else value
 
 
 def _find_label_sets(context: Any, typed: str) -> list[Completion]:

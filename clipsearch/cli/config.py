@@ -9,16 +9,25 @@ import typer
 
 from clipsearch import configuration, paths, settings
 from clipsearch.cli.options import JsonOption
-from clipsearch.cli.render import out, print_json, printable
+from clipsearch.cli.render import note, out, print_json, printable
 from clipsearch.errors import InputError
-from clipsearch.files import write_file
+from clipsearch.files import read_regular_file, write_file
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 
+_MAX_BYTES = 1 << 20
+
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help=f"One of {', '.join(configuration.VARIABLES)}.")]
+
+_VALUE_HELP = (
+    "catalog: a folder, or postgresql+psycopg://HOST/DATABASE. model: starter, a directory, or a hub id. "
+    f"device: cpu, cuda, cuda:1 or mps. runtime: {' or '.join(settings.RUNTIMES)}. "
+    f"precision: {', '.join(settings.PRECISIONS[:-1])} or {settings.PRECISIONS[-1]}. cache: a folder. "
+    "allow_url: 1, 0 or HOST:PORT,... index_servers: milvus://HOST[:PORT],..."
+)
 
 
 @app.callback()
@@ -29,6 +38,8 @@ def show(context: typer.Context, json: JsonOption = False) -> None:
     option of a command goes before all of them.
     """
     if context.invoked_subcommand is not None:
+        if json:
+            raise InputError(f"'config {context.invoked_subcommand}' prints no JSON: leave --json out")
         return
     found = [configuration.find_setting(key) for key in configuration.VARIABLES]
     if json:
@@ -48,19 +59,30 @@ def get(key: KeyArgument) -> None:
 @app.command("set")
 def set_value(
     key: KeyArgument,
-    value: Annotated[str, typer.Argument(metavar="VALUE", help="As in the environment variable of the key.")],
+    value: Annotated[str, typer.Argument(metavar="VALUE", help=_VALUE_HELP)],
 ) -> None:
     """Write a setting to config.toml, which keeps its comments."""
     configuration.check_key(key)
-    if key in {"catalog", "cache"} and value and not paths.is_folder_url(value):
+    is_path = key in {"catalog", "cache"} and not paths.is_folder_url(value)
+    if value and (is_path or (key == "model" and paths.expand_user(value).is_dir())):
         value = os.path.abspath(paths.expand_user(value))  # noqa: PTH100 (without following links)
+        if Path(value).exists() and not Path(value).is_dir():
+            raise InputError(f"{key} takes a folder, and {value} is none")
+    elif key == "catalog" and value:
+        paths.catalog_place(value)
     settings.check(key, configuration.check_value(key, value))
+    if key == "index_servers":
+        from clipsearch.indexes.milvus.address import parse_index_url
+
+        for url in value.replace(",", " ").split():
+            parse_index_url(url, catalog="")
     document = _load()
     document[key] = value
     _save(document)
+    out(f"{key} = {printable(value)} in {printable(str(configuration.config_file()))}")
     variable = configuration.VARIABLES[key]
     if os.environ.get(variable):
-        out(f"written; {variable} is set and goes before it")
+        note(f"clipsearch: {variable} is set and goes before it")
 
 
 @app.command("unset")
@@ -98,7 +120,7 @@ def _load() -> "TOMLDocument":
 
     file = configuration.config_file()
     try:
-        return tomlkit.parse(file.read_text(encoding="utf-8"))
+        return tomlkit.parse(read_regular_file(file, max_bytes=_MAX_BYTES).decode("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return tomlkit.document()
     except TOMLKitError as error:

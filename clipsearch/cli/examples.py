@@ -62,7 +62,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 }
 """Commands to show, by the name of the command that they are about."""
 
-_LANGUAGE = (
+LANGUAGE = (
     ("a dog in the snow", "words, with dates, places and people among them"),
     ('"black & white" photo', "words as they are between quotes"),
     ("./cat.jpg, id:42", "a picture"),
@@ -71,6 +71,7 @@ _LANGUAGE = (
     ("@rex", "a concept, or a saved search"),
     ("-path:backup", "not this filter"),
 )
+"""The query language in brief: what is written, and its meaning."""
 
 
 def epilog_of(name: str) -> str | None:
@@ -82,10 +83,10 @@ def epilog_of(name: str) -> str | None:
     if name == "query":
         from clipsearch.query.filters import EXAMPLES as FILTERS
 
-        width = max(len(written) for written, _ in _LANGUAGE)
-        parts.append(_lines("Queries:", [f"{written:<{width}}  {meaning}" for written, meaning in _LANGUAGE]))
+        width = max(len(written) for written, _ in LANGUAGE)
+        parts.append(_lines("Queries:", [f"{written:<{width}}  {meaning}" for written, meaning in LANGUAGE]))
         parts.append(f"Filters: {'  '.join((*FILTERS.values(), 'is:blurred'))}")
-        parts.append("All of it: docs/query-language.md")
+        parts.append("Their values: clipsearch help filters. All of it: docs/query-language.md")
     return "\n\n".join(parts)
 
 

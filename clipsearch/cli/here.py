@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from clipsearch.trust import add_to_list, read_list
 
 if TYPE_CHECKING:
     from clipsearch.query import Query
+    from clipsearch.search.hits import SearchHit
 
 # Time to count the pictures of the current folder.
 _COUNT_S = 1.0
@@ -36,13 +38,21 @@ def current_folder() -> str:
 
 
 def within(query: "Query", folder: str) -> "Query":
-    """Limit a query to the files below a folder."""
+    """Limit a query to the files below a folder, or of a name that folds to the same.
+
+    `Catalog.pictures.within` is exact; this one makes a file in the folder the first of its copies, and can be printed.
+    """
     from dataclasses import replace
 
     from clipsearch.query.filters import Filter, Pattern
 
     below = Filter("path", Pattern(os.path.join(folder, "*")))  # noqa: PTH118 (keeps bytes that are not UTF-8)
     return replace(query, filters=(*query.filters, below))
+
+
+def are_below(hits: "Sequence[SearchHit]", folder: str) -> bool:
+    """Return whether all hits are files below a folder of exactly this name."""
+    return all(hit.path.startswith(os.path.join(folder, "")) for hit in hits)  # noqa: PTH118
 
 
 def should_index_here(catalog: str | None, *, is_shown: bool) -> bool:

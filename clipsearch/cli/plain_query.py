@@ -8,11 +8,15 @@ from difflib import get_close_matches
 from typing import Any
 
 from clipsearch.cli.commands import COMMAND_NAMES, LOG_OPTIONS, ROOT_OPTIONS, make_app
+from clipsearch.cli.help_topics import TOPICS
 from clipsearch.cli.query_arguments import options_first, options_of
 from clipsearch.errors import InputError
 
 # Similarity of a word to the name of a command from which it may be a typing error; one letter of four.
 _CLOSE = 0.75
+
+# Letters of `LOG_OPTIONS` together, before another one of a query or none: -qv, -qk3. "-queen" is an excluded word.
+_COMBINED = re.compile("-([qv]+(?=[qvka0])[qv]?)(k[0-9]*|[a0])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,7 @@ class CommandLine:
         options: those of `LOG_OPTIONS`, which go first.
         words: the command and its arguments.
         is_plain: "query" was inserted.
+        topic: what is not a command, and help is asked for; then there are no words.
         is_changed: the arguments are other ones than those given, or in another order.
     """
 
@@ -30,6 +35,7 @@ class CommandLine:
     words: list[str]
     is_plain: bool
     is_changed: bool
+    topic: str | None = None
 
     @property
     def arguments(self) -> list[str]:
@@ -44,6 +50,8 @@ def read_command_line(arguments: Sequence[str]) -> CommandLine:
         InputError: the first word is no command, but close to one.
     """
     options, words = _split(arguments)
+    if words[:1] == ["help"] and words[1:2] and words[1] in TOPICS:
+        return CommandLine(options, [], is_plain=False, is_changed=True, topic=words[1])
     if words[:1] == ["help"]:
         words = _help_words(words[1:])
     is_plain = _is_query(words)
@@ -58,9 +66,11 @@ def _help_words(words: Sequence[str]) -> list[str]:
     Raises:
         InputError: there is no such command.
     """
+    if words and words[0] in ("help", "-h", "--help"):
+        return ["--help"]
     if words and words[0] not in COMMAND_NAMES:
         _check_word(words, shlex.join(["help", *words]))
-        raise InputError(f"no command {words[0]!r}: see clipsearch --help")
+        raise InputError(f"no command {words[0]!r}: see clipsearch --help, or clipsearch help {TOPICS[0]}")
     return [*words, "--help"]
 
 
@@ -75,12 +85,19 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     remaining = list(reversed(arguments))
     while remaining:
         argument = remaining.pop()
-        name, equals, _ = argument.partition("=")
+        name, equals, value = argument.partition("=")
         if argument == "--":
             return options, [*words, argument, *reversed(remaining)]
+        combined = _COMBINED.fullmatch(argument)
+        if combined is not None:
+            options += [f"-{letter}" for letter in combined[1]]
+            words += [f"-{combined[2]}"] if combined[2] else []
+            continue
         if name not in LOG_OPTIONS or (equals and not LOG_OPTIONS[name]):
             words.append(argument)
             continue
+        if equals and not value:
+            raise InputError(f"{name} takes a value")
         options.append(argument)
         if LOG_OPTIONS[name] and not equals:
             if not remaining:
@@ -98,6 +115,8 @@ def _is_query(arguments: Sequence[str]) -> bool:
     first = arguments[0] if arguments else ""
     if not arguments or first in COMMAND_NAMES or first.partition("=")[0] in ROOT_OPTIONS:
         return False
+    if first == "--":
+        return len(arguments) > 1
     words = [first]
     if first.startswith("-"):
         takes_value = _query_options()

@@ -2,12 +2,13 @@
 
 import stat
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clipsearch.cli.here import current_folder, index_here, should_index_here, within
+from clipsearch.cli.here import are_below, current_folder, index_here, should_index_here, within
 from clipsearch.cli.index import is_terminal
 from clipsearch.cli.options import (
     INTERRUPTED,
@@ -24,7 +25,7 @@ from clipsearch.cli.options import (
 from clipsearch.cli.picture_argument import load_picture
 from clipsearch.cli.place_hits import check_places, place_hits
 from clipsearch.cli.query_arguments import read_query
-from clipsearch.cli.query_output import QueryResult, find_facts, output_of, print_result
+from clipsearch.cli.query_output import QueryResult, find_facts, find_missing_albums, output_of, print_result
 from clipsearch.cli.render import note, note_phrases, printable
 from clipsearch.cli.terminal_images import check_thumbnails, print_thumbnails
 from clipsearch.cli.viewing import check_sheet, open_file, write_sheet
@@ -47,7 +48,7 @@ def query(
         typer.Argument(
             metavar="QUERY...",
             help="Words, the path of a picture (with a folder or suffix, as in ./cat.jpg), with --allow-url its URL; "
-            "several terms with + and -; filters such as taken:2024 or -path:backup. See docs/query-language.md.",
+            "several terms with + and -; filters such as taken:2024 or -path:backup. See 'clipsearch help filters'.",
         ),
     ] = None,
     catalog: CatalogOption = None,
@@ -80,7 +81,13 @@ def query(
     top_k: TopKOption = 10,
     min_relevance: Annotated[
         float,
-        typer.Option(min=0, max=1, metavar="R", help="Omit hits of lower relevance, 0 to 1; 0.3 keeps likely matches."),
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="R",
+            help="Omit hits of lower relevance, 0 to 1; 0.3 keeps likely matches. Pictures whose writing has all the "
+            "words are kept anyway, where they are ten or fewer.",
+        ),
     ] = 0.0,
     confidence: Annotated[
         float | None,
@@ -144,7 +151,7 @@ def query(
 
     Prints rank, relevance, score (cosine) and path.
 
-    'search' and 'find' are the same, and so is no command: clipsearch "a cat".
+    'search' and 'find' are other names of it, and words without a command are a query: clipsearch "a cat".
     """
     from clipsearch.catalog import Catalog
 
@@ -171,8 +178,8 @@ def query(
             url: load_picture(url, allow_url=allow_url, or_else="; use --text for words") for url in _urls(parsed)
         }
         min_relevance = max(min_relevance, opened.cutoff_for(confidence) if confidence is not None else 0.0)
-        hits = opened.search(
-            opened.pictures.without_own(parsed) if not_itself else parsed,
+        search = partial(
+            opened.search,
             top_k=top_k,
             min_relevance=min_relevance,
             pictures=fetched,
@@ -185,12 +192,19 @@ def query(
             reverse=reverse,
             written=not no_written,
         )
+        wanted = opened.pictures.without_own(parsed) if not_itself else parsed
+        hits = search(wanted)
+        if here and not are_below(hits, current_folder()):  # else it need not be: that takes half a second for 100,000
+            hits = search(opened.pictures.within(wanted, current_folder()))
         # Loaded only here: a query answered from the text cache needs no model.
         used = opened.model.name if json else ""
         suggestion = opened.suggest(parsed) if output in ("table", "json") else None
         suggestions = opened.suggestions(parsed, pictures=fetched) if suggest else None
+        missing = () if hits else find_missing_albums(parsed, opened)
         indexed = opened.admin.folders() if places else ()
         facts = find_facts(hits, opened) if output in ("json", "jsonl", "csv") else {}
+    for each in missing:
+        note(f"clipsearch: {each}")
     if explain and query_words:
         note(f"parsed as: {printable(str(parsed))}")
     elif is_terminal():

@@ -16,7 +16,7 @@ from clipsearch.cli.render import (
     print_suggestions,
     printable,
 )
-from clipsearch.errors import InputError
+from clipsearch.errors import InputError, UnknownAlbumError
 
 if TYPE_CHECKING:
     from clipsearch.catalog import Catalog
@@ -76,6 +76,20 @@ def print_result(result: QueryResult, output: str, *, ends_with_nul: bool) -> No
 def find_facts(hits: "Sequence[SearchHit]", catalog: "Catalog") -> Facts:
     """Return what is told of hits."""
     return catalog.pictures.summaries([hit.content_id for hit in hits])
+
+
+def find_missing_albums(query: "Query", catalog: "Catalog") -> list[str]:
+    """Say which albums that a query names are not there."""
+    from clipsearch.query import Query
+
+    found = []
+    for each in catalog.saved.expand(query).filters:
+        if each.key == "album" and not catalog.pictures.facets(Query(filters=(each,))).albums and not each.is_negated:
+            try:
+                catalog.albums.get(str(each.value))
+            except UnknownAlbumError as error:
+                found.append(str(error))
+    return found
 
 
 def output_of(*, json: bool, jsonl: bool, csv: bool, paths: bool, print0: bool) -> str:

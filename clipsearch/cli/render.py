@@ -268,9 +268,9 @@ def print_hits(hits: Sequence[SearchHit]) -> None:
             *([count(len(hit.copies), "copy", "copies")] if hit.copies else []),
             *([f"{len(hit.stack):,} in its stack"] if hit.stack else []),
         ]
-        # A path stands in the line already.
-        is_quoted = hit.written is not None and hit.written.strip("…") not in hit.path
-        quote = f'  "{printable(hit.written or "")}"' if is_quoted else ""
+        quote = "" if hit.written is None else f'  "{printable(hit.written)}"'
+        if hit.written is not None and hit.written.strip("…") in hit.path:  # it stands in the line already
+            quote = "  (by its name)"
         more = f"  (+ {', '.join(others)})" if others else ""
         is_compared = not math.isnan(hit.score)
         relevance = _relevance(hit) if is_compared else f"{'-':>7}"
@@ -278,6 +278,8 @@ def print_hits(hits: Sequence[SearchHit]) -> None:
         out(f"{hit.rank:>4}  {relevance}  {_score(hit.score)}  {location}{more}{coloured(quote, 'faint', sys.stdout)}")
         for term in hit.terms:
             out(f"      {term.contribution:+.3f}  {printable(term.term)} (alone {term.score:.3f})")
+        if hit.terms and hit.written is not None:
+            out(f'      written  "{printable(hit.written)}"')
         if hit.terms and hit.line is not None:
             page = "" if hit.line.page is None else f" on page {hit.line.page}"
             out(f'      read in the picture{page}: "{printable(hit.line.text)}" (confidence {hit.line.confidence:.2f})')

@@ -26,10 +26,7 @@ def save(
     catalog: CatalogOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Save a search under a name, for @NAME in queries.
-
-    clipsearch save beach-days 'beach taken:2023..'; clipsearch query '@beach-days & dog'
-    """
+    """Save a search under a name, for @NAME in queries."""
     from clipsearch.catalog import Catalog
 
     name, *words = query_words
@@ -41,7 +38,10 @@ def save(
             saved = opened.saved.add(name, " ".join(words), replace=force)
         except InputError as error:
             raise InputError(f"{error}; --force replaces it") if " already: " in str(error) else error from None
-    _print([saved], json=json)
+    if json:
+        _print([saved], json=True)
+    else:
+        out(f"saved @{printable(saved.name)}: {printable(saved.query)}")
 
 
 @app.callback(invoke_without_command=True)
@@ -49,6 +49,8 @@ def saved(context: typer.Context, catalog: CatalogOption = None, json: JsonOptio
     """List the saved searches."""
     if context.invoked_subcommand is None:
         list_(catalog, json)
+    elif catalog is not None or json:  # not ignored: the default catalog is another one
+        raise InputError(f"options go after the command: clipsearch saved {context.invoked_subcommand} …")
 
 
 @app.command("list")

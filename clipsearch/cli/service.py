@@ -31,7 +31,13 @@ def install(
         typer.Argument(metavar="[FOLDER]...", help="Folders to watch. Default: those indexed, now or later."),
     ] = None,
     catalog: CatalogOption = None,
-    serve: Annotated[bool, typer.Option("--serve", help="Also serve the page: clipsearch serve --watch.")] = False,
+    serve: Annotated[
+        bool,
+        typer.Option(
+            "--serve",
+            help="Also serve the page, as clipsearch serve --watch: no FOLDER, those that are indexed are watched.",
+        ),
+    ] = False,
     port: Annotated[
         int | None,
         typer.Option("--port", min=1, max=65535, metavar="N", help="With --serve: listen here.", show_default=False),
@@ -51,19 +57,19 @@ def install(
     max_megapixels: MaxMegapixelsOption = None,
     show: Annotated[bool, typer.Option("--print", help="Print the service's file only; write nothing.")] = False,
 ) -> None:
-    """Install and start clipsearch watch as a service.
+    """Install and start clipsearch watch, or serve --watch, as a service.
 
     A unit of systemd, an agent of launchd or a scheduled task, for this user and one catalog. It starts at every login,
     with low priority, and again when it fails. Installing replaces the catalog's service.
     """
     from clipsearch import paths
     from clipsearch.service import managers
-    from clipsearch.service.definition import Service
+    from clipsearch.service.definition import Service, absolute_model
     from clipsearch.service.find import find_manager
 
     options = {
         "--port": port,
-        "--model": model,
+        "--model": None if model is None else absolute_model(model),
         "--device": device,
         "--runtime": runtime,
         "--precision": precision,
@@ -81,11 +87,11 @@ def install(
     if ocr is not None:
         words.append("--ocr" if ocr else "--no-ocr")
     manager, service = find_manager(), Service.of(place, words)
+    if not serve:
+        _check_folders(words[1 : 1 + len(folders or [])], catalog)
     if show:
         out(manager.text(service).rstrip("\n"))
         return
-    if not serve:
-        _check_folders(words[1 : 1 + len(folders or [])], catalog)
     path = managers.install(service, manager)
     out(f"written: {printable(str(path))}")
     _run(manager.start_commands(service.name))

@@ -22,7 +22,7 @@ from clipsearch.cli.options import (
     decoding_limits,
 )
 from clipsearch.cli.render import discard_without_streams, hit_rows, note, print_line, print_report, report_json
-from clipsearch.errors import InputError
+from clipsearch.errors import InputError, QueryError
 from clipsearch.quantities import count
 from clipsearch.settings import DEFAULT_MAX_SECONDS
 from clipsearch.types import IndexReport
@@ -89,6 +89,8 @@ def watch(
         show_progress=is_terminal(),
     ) as opened:
         searches = [opened.saved.get(name).name for name in matches or ()]
+        for name in searches:
+            opened.saved.expand(f"@{name}")  # what can't be understood is told at once
         _print_matches(searches, opened)  # those that others have indexed
         is_first = True
         for report in opened.admin.watch(*(folders or []), stop=stop, ocr=ocr, limits=limits, rescan_s=rescan):
@@ -112,7 +114,10 @@ def _print(report: IndexReport, *, json: bool, is_note: bool) -> None:
 def _print_matches(searches: Sequence[str], catalog: "Catalog") -> None:
     """Print the new matches of saved searches; each is recorded as reported once it is printed."""
     for name in searches:
-        for hit in catalog.saved.new_matches(name):
-            (row,) = hit_rows([hit], catalog.pictures.summaries([hit.content_id]))
-            print_line({"search": name} | row)
-            sys.stdout.flush()
+        try:
+            for hit in catalog.saved.new_matches(name):
+                (row,) = hit_rows([hit], catalog.pictures.summaries([hit.content_id]))
+                print_line({"search": name} | row)
+                sys.stdout.flush()
+        except QueryError as error:  # it was changed or removed meanwhile: the folders are still to be watched
+            note(f"clipsearch: {error}", is_error=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipsearch import settings
-from clipsearch.errors import ModelError
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +32,7 @@ def choose_device(device: str | None) -> torch.device:
 
     Raises:
         InputError: the name is not a valid device.
-        ModelError: the requested device is not available.
+        ModelError: the requested device is not available; an InputError where config.toml requests it.
     """
     import torch
 
@@ -45,7 +44,7 @@ def choose_device(device: str | None) -> torch.device:
     chosen = torch.device(device)
     count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     if (chosen.index or 0) >= count.get(chosen.type, 0):
-        raise ModelError(f"the device {device!r} is not available here: leave --device out to use the best available")
+        raise settings.unusable("device", device, f"the device {device!r} is not available here")
     return chosen
 
 

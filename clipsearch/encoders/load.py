@@ -59,8 +59,8 @@ def _load(name: str, options: ModelOptions) -> Encoder:
     settings.check_device(device)
     settings.check_runtime(runtime)
     require_openvino(name, precision, device=device, runtime=runtime)
-    if runtime == "openvino" and device not in (None, "cpu"):
-        raise ModelError(f"OpenVINO runs models on the CPU here, not on {device}: leave --device or --runtime out")
+    if runtime == "openvino" and device is not None and device != "cpu":
+        raise settings.unusable("device", device, f"OpenVINO runs models on the CPU here, not on {device}")
     if name == STARTER:
         starter = _load_compiled(STARTER_DIRECTORY, STARTER, options)
         if starter.fingerprint != STARTER_FINGERPRINT:
@@ -204,16 +204,12 @@ def _load_with_torch(directory: Path, name: str, device: str | None) -> Encoder:
 
 
 def _load_compiled(directory: Path, name: str, options: ModelOptions) -> CompiledEncoder:
-    if options.device not in (None, "cpu"):
-        raise ModelError(
-            f"the model {name} is compiled for the CPU, it can't run on {options.device}: leave --device (or "
-            "CLIPSEARCH_DEVICE) out"
-        )
+    if options.device is not None and options.device != "cpu":
+        reason = f"the model {name} is compiled for the CPU, it can't run on {options.device}"
+        raise settings.unusable("device", options.device, reason)
     if options.runtime == "torch":
-        raise ModelError(
-            f"the model {name} is compiled for OpenVINO, it can't run with torch: leave --runtime (or "
-            "CLIPSEARCH_RUNTIME) out"
-        )
+        reason = f"the model {name} is compiled for OpenVINO, it can't run with torch"
+        raise settings.unusable("runtime", options.runtime, reason)
     return open_compiled(directory, name, options.precision, show_progress=options.show_progress)
 
 

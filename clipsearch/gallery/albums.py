@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from clipsearch.errors import InputError, UnknownAlbumError
 from clipsearch.query.filters import FAVOURITES
 from clipsearch.search.indexed_pictures import IndexedPicture, find_indexed
-from clipsearch.session.albums import album_key
+from clipsearch.session.albums import JOINERS, album_key
 from clipsearch.session.session import Session
 from clipsearch.store.album_rows import Album
 from clipsearch.text import fold_name, is_valid
@@ -37,12 +37,12 @@ class AlbumCollection:
             UnknownPictureError: the catalog has no picture with an id.
             ImageReadError: a file can't be read.
         """
-        name = self._known(name) or _checked(name)
+        name = _checked(name)
         self._session.require_pictures()
-        found = find_indexed(pictures, self._session.store)
+        found = find_indexed([pictures] if isinstance(pictures, str) else pictures, self._session.store)
         if not found:
             raise InputError(f"name a picture to add to the album {name}")
-        return self._session.store.albums.add(name, found)
+        return self._session.store.albums.add(name, found, key=album_key)[1]
 
     def remove(self, name: str, pictures: Iterable[IndexedPicture]) -> int:
         """Take pictures out of an album; return how many were in it.
@@ -65,9 +65,10 @@ class AlbumCollection:
         Raises:
             UnknownAlbumError: there is none of this name.
         """
-        for album in self._session.store.album_rows.list_all():
-            if album_key(album.name) == album_key(name):
-                return album
+        known = self._known(name)
+        album = None if known is None else self._session.store.album_rows.find(known)
+        if album is not None:
+            return album
         raise UnknownAlbumError(f"there is no album {name[:80]}{self._hint(name)}")
 
     def pictures(self, name: str) -> builtins.list[int]:
@@ -92,10 +93,9 @@ class AlbumCollection:
         album, wanted = self.get(name), _checked(new_name)
         if album.name == FAVOURITES:
             raise InputError(f"{FAVOURITES} keep their name: is:favourite stands for them")
-        taken = self._known(wanted)
-        if taken is not None and taken != album.name:
+        taken = self._session.store.albums.rename(album.name, wanted, key=album_key)
+        if taken is not None:
             raise InputError(f"there is an album {taken}: choose another name")
-        self._session.store.albums.rename(album.name, wanted)
         return self.get(wanted)
 
     def delete(self, name: str) -> bool:
@@ -129,6 +129,6 @@ def _checked(name: str) -> str:
         raise InputError("an album needs a name, as in 'Italy 2023'")
     if len(plain) > MOST_NAME_CHARACTERS:
         raise InputError(f"the name of an album has up to {MOST_NAME_CHARACTERS} characters, not {len(plain)}")
-    if not is_valid(plain) or not plain.isprintable():
+    if not is_valid(plain) or not plain.translate(JOINERS).isprintable():
         raise InputError(f"invalid name of an album: {plain[:80]!r}")
     return FAVOURITES if album_key(plain) == FAVOURITES else plain

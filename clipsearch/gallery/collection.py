@@ -71,6 +71,17 @@ class PictureCollection(PictureOverview):
 
         return without_own(resolve_query(query, self._session), self._session.store)
 
+    def within(self, query: "str | Query", folder: StrPath) -> "Query":
+        """Return a query that finds only pictures with a file below a folder, by its exact name.
+
+        Raises:
+            QueryError: it can't be understood.
+        """
+        from clipsearch.gallery.folders import within
+        from clipsearch.search.expansion import resolve_query
+
+        return within(resolve_query(query, self._session), os.path.abspath(folder), self._session)  # noqa: PTH100
+
     def summaries(self, content_ids: Sequence[int]) -> "dict[int, PictureSummary]":
         """Return by id what is told of pictures next to hits: date, place, size, kind; unknown ones are omitted.
 

@@ -1,5 +1,6 @@
 """Write keywords of pictures to XMP sidecars beside their files."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,8 @@ def add_keywords(pictures: Iterable[PictureDetails], keywords: Sequence[str]) ->
         try:
             if is_folder_url(path):
                 raise InputError(f"{path} is a URL: can't write a sidecar there")
+            if not os.path.lexists(path):
+                raise InputError(f"{path} is not there: moved, deleted, or on a drive that is not mounted")
             written += add_to_sidecar(Path(path), words)
         except InputError as error:
             failed.append(str(error))

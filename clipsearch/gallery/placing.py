@@ -3,9 +3,11 @@
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import count
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -35,10 +37,10 @@ class PlacedFile:
 
 
 def target_folder(name: paths.StrPath) -> Path:
-    """Return the absolute path of a folder that files can be placed in; it need not exist.
+    """Return the absolute path of a folder that files can be placed in; it need not exist, the one around it must.
 
     Raises:
-        InputError: the name is empty, or it is something else.
+        InputError: the name is empty, it is something else, or the folder around it is missing.
     """
     folder = paths.folder_path(name).absolute()
     try:
@@ -49,6 +51,8 @@ def target_folder(name: paths.StrPath) -> Path:
         raise InputError(f"can't use the folder {folder}: {getattr(error, 'strerror', None) or error}") from error
     if is_other:
         raise InputError(f"{folder} is not a folder: name another one")
+    if not folder.parent.is_dir():  # not created: below the mount point of a missing drive it would fill the disk
+        raise InputError(f"the folder {folder.parent} is not there: is the drive mounted?")
     return folder
 
 
@@ -65,79 +69,101 @@ def place_files(files: Sequence[str], folder: Path, *, links: bool = False) -> I
         InputError: the folder can't be created.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
     except OSError as error:
         raise InputError(f"can't create the folder {folder}: {error.strerror or error}") from error
+    names: dict[str, _Name] = {}
     for path in dict.fromkeys(files):
         try:
             if paths.is_folder_url(path):
                 raise OSError("it is not on this machine")
-            yield _link(path, folder) if links else _copy(path, folder)
+            with open_regular_file(path) as source:
+                name = names.setdefault(Path(path).name, _Name(Path(path).name, folder))
+                target = name.find(source)
+                if target is not None:
+                    yield PlacedFile(path, "present", target)
+                    continue
+                make = partial(_link, path) if links else partial(_copy, source)
+                target, is_new = name.take(source, make)
+            yield PlacedFile(path, ("linked" if links else "copied") if is_new else "present", target)
         except OSError as error:
             yield PlacedFile(path, "failed", reason=error.strerror or str(error))
 
 
-def _copy(path: str, folder: Path) -> PlacedFile:
-    with open_regular_file(path) as source:
-        status = os.fstat(source.fileno())
-        for target in _targets(path, folder):
-            try:
-                file = create_file(target, stat.S_IMODE(status.st_mode) & 0o777)
-            except FileExistsError:
-                if _has_content(target, source):
-                    return PlacedFile(path, "present", target)
-                continue
-            try:
-                with file:
-                    source.seek(0)
-                    shutil.copyfileobj(source, file, _BLOCK_BYTES)
-                os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
-            except BaseException:
-                target.unlink(missing_ok=True)
-                raise
-            return PlacedFile(path, "copied", target)
-    raise AssertionError
+class _Name:
+    """The files of one name in the folder, without a number and with the numbers from 2 on; each is looked at once."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self._folder, self._name, self._number = folder, name, 1
+        self._unread: dict[int, list[Path]] = {}  # by size
+        self._known: dict[int, dict[bytes, Path]] = {}  # by size and digest
+
+    def find(self, source: BinaryIO) -> Path | None:
+        """Return the first of those looked at that has the content of an open file."""
+        size = os.fstat(source.fileno()).st_size
+        known = self._known.setdefault(size, {})
+        for target in self._unread.pop(size, ()):
+            with suppress(OSError), open_regular_file(target) as file:  # a folder, or not ours to read: it is taken
+                known.setdefault(_digest(file), target)
+        if not known:
+            return None
+        source.seek(0)
+        return known.get(_digest(source))
+
+    def take(self, source: BinaryIO, make: Callable[[Path], None]) -> tuple[Path, bool]:
+        """Make the first target whose name is free, or stop at one with the content of the source.
+
+        Returns:
+            The target, and whether it was made.
+        """
+        is_new = False
+        while not is_new:
+            target = self._target()
+            with suppress(FileExistsError):
+                make(target)
+                is_new = True
+            self._number += 1
+            with suppress(OSError):  # a broken link
+                self._unread.setdefault(target.stat().st_size, []).append(target)
+            if not is_new and os.fstat(source.fileno()).st_size in self._unread:
+                found = self.find(source)
+                if found is not None:
+                    return found, False
+        return target, True
+
+    def _target(self) -> Path:
+        if self._number == 1:
+            return self._folder / self._name
+        stem, suffix = Path(self._name).stem, Path(self._name).suffix
+        if not suffix and stem.startswith("."):  # ".jpg" is no stem
+            stem, suffix = ".", stem
+        return self._folder / f"{stem}-{self._number}{suffix}"
 
 
-def _link(path: str, folder: Path) -> PlacedFile:
-    with open_regular_file(path) as source:
-        for target in _targets(path, folder):
-            try:
-                try:
-                    target.symlink_to(Path(path).absolute())
-                except FileExistsError:
-                    raise
-                except (OSError, NotImplementedError):  # Windows without the privilege, or a drive without links
-                    target.hardlink_to(path)
-            except FileExistsError:
-                if _has_content(target, source):
-                    return PlacedFile(path, "present", target)
-                continue
-            return PlacedFile(path, "linked", target)
-    raise AssertionError
+def _digest(file: BinaryIO) -> bytes:
+    digest = sha256()
+    while block := file.read(_BLOCK_BYTES):
+        digest.update(block)
+    return digest.digest()
 
 
-def _targets(path: str, folder: Path) -> Iterator[Path]:
-    """Yield the names that a file may get: its own, then with the numbers from 2 on."""
-    name = Path(path)
-    yield folder / name.name
-    for number in count(2):
-        yield folder / f"{name.stem}-{number}{name.suffix}"
-
-
-def _has_content(target: Path, source: BinaryIO) -> bool:
-    """Return whether the file at `target` is the open one, or has the same content."""
-    try:
-        with open_regular_file(target) as file:
-            ours, theirs = os.fstat(source.fileno()), os.fstat(file.fileno())
-            if os.path.samestat(ours, theirs):
-                return True
-            if ours.st_size != theirs.st_size:
-                return False
+def _copy(source: BinaryIO, target: Path) -> None:
+    status = os.fstat(source.fileno())
+    with create_file(target, stat.S_IMODE(status.st_mode) & 0o777) as file:
+        try:
             source.seek(0)
-            while block := source.read(_BLOCK_BYTES):
-                if file.read(len(block)) != block:
-                    return False
-            return not file.read(1)
-    except OSError:  # a broken link, a folder, or not ours to read: the name is taken
-        return False
+            shutil.copyfileobj(source, file, _BLOCK_BYTES)
+            file.close()
+            os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+
+
+def _link(path: str, target: Path) -> None:
+    try:
+        target.symlink_to(Path(path).absolute())
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError):  # Windows without the privilege, or a drive without links
+        target.hardlink_to(path)

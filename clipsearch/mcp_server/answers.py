@@ -68,10 +68,10 @@ def _line(hit: SearchHit, summary: PictureSummary | None) -> str:
 def _told(summary: PictureSummary) -> str:
     """Return date, place, size and kind, each after a comma."""
     metadata = summary.metadata
-    known = []
+    known = ["date unknown"]
     if metadata.taken_at is not None:
         doubtful = " (doubtful)" if metadata.is_date_doubtful else ""
-        known.append(f"taken {metadata.taken_at.isoformat(' ', 'seconds')}{doubtful}")
+        known = [f"taken {metadata.taken_at.isoformat(' ', 'seconds')}{doubtful}"]
     place = one_line(summary.place or summary.country or "")
     at = "" if metadata.latitude is None else f"at {metadata.latitude:.5f}, {metadata.longitude:.5f}"
     if place or at:

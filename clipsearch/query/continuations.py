@@ -9,7 +9,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from clipsearch.errors import QueryError
-from clipsearch.query.filters import EXAMPLES, parse_filter
+from clipsearch.query.filters import EXAMPLES, WRITTEN, parse_filter
 from clipsearch.query.operators import OPERATORS_NEXT_TO_FILTERS
 from clipsearch.query.tokens import FILTER, PATH, has_picture_suffix
 
@@ -117,14 +117,19 @@ def find_continuation(key: str, raw: str, following: str, *, is_file: Callable[[
     if key not in ("camera", "path"):
         is_another = _is_value(key, word) and re.match(rf"{_END}|\s+(?:and|or)\b", others, re.IGNORECASE) is not None
         reason = f"{key}: takes one value, and filters have no 'or': run one query for each; words go in quotes"
+        if key in WRITTEN:
+            reason = _goes_on(key, f"{raw} {word}")
         return Mistake(reason, found.start("next")) if is_another else None
     name = _rest_of_camera(word, others) if key == "camera" else _rest_of_path(raw, following, is_file)
     if not name:
         return None
-    return Mistake(
-        f'{key}: seems to go on here: a value with blanks goes in quotes, as in {key}:"{raw} {name}", and words go '
-        "before it, or in quotes",
-        found.start("next"),
+    return Mistake(_goes_on(key, f"{raw} {name}"), found.start("next"))
+
+
+def _goes_on(key: str, value: str) -> str:
+    return (
+        f'{key}: seems to go on here: a value with blanks goes in quotes, as in {key}:"{value}", and words go before '
+        "it, or in quotes"
     )
 
 

@@ -1,13 +1,21 @@
 """Put saved searches in the place of their names in a query."""
 
+import re
 from dataclasses import replace
 
 from clipsearch.errors import QueryError
-from clipsearch.query import MOST_TERMS, Query, Term, check_query
+from clipsearch.notices import notify
+from clipsearch.query import MOST_TERMS, Query, Term, check_query, concept_name
 from clipsearch.query.filters import MOST_FILTERS
 from clipsearch.search.parsing import parse_local
 from clipsearch.session.session import Session
 from clipsearch.store.records import SavedSearch
+
+MOST_NESTED = 16
+"""Upper limit of the saved searches that contain each other."""
+
+# A name within words, where it is no term.
+_NAME_IN_WORDS = re.compile(r"(?<=\s)@(\S+)")
 
 
 def resolve_query(query: str | Query, session: Session) -> Query:
@@ -21,8 +29,19 @@ def resolve_query(query: str | Query, session: Session) -> Query:
             words.
     """
     parsed = parse_local(query) if isinstance(query, str) else query
-    has_names = any(term.kind == "concept" for group in parsed.groups for term in group)
-    return _expand(parsed, session, ()) if has_names else parsed
+    terms = [term for group in parsed.groups for term in group]
+    for term in terms:
+        if term.kind == "words" and "@" in term.value:
+            _notify_of_names(term.value, session)
+    return _expand(parsed, session, ()) if any(term.kind == "concept" for term in terms) else parsed
+
+
+def _notify_of_names(words: str, session: Session) -> None:
+    """Say where a known name is part of words, and not looked for."""
+    for found in _NAME_IN_WORDS.findall(words):
+        name = concept_name(found)
+        if name is not None and (session.store.saved_searches.find(name) or session.store.concepts.find(name)):
+            notify(f"@{name} is taken as one of the words: write a sign before it, as in 'words & @{name}'")
 
 
 def _expand(query: Query, session: Session, opened: tuple[str, ...]) -> Query:
@@ -33,15 +52,10 @@ def _expand(query: Query, session: Session, opened: tuple[str, ...]) -> Query:
         terms: list[Term] = []
         apart: list[tuple[Term, ...]] = []
         for term in group:
-            if term.kind == "concept" and term.value in opened:
-                raise QueryError(f"the saved search @{term.value} refers to itself")
-            saved = session.store.saved_searches.find(term.value) if term.kind == "concept" else None
-            if saved is None:
+            inner = _find_inner(term, session, opened)
+            if inner is None:
                 terms.append(term)
                 continue
-            inner = expand_search(saved, session, opened)
-            if term.weight != 1 and (inner.filters or len(inner.groups) != 1):
-                raise QueryError(f"@{saved.name} is more than words: it takes no - and no weight ({saved.query[:80]})")
             filters += inner.filters
             if len(inner.groups) == 1:
                 terms += [replace(each, weight=each.weight * term.weight) for each in inner.groups[0]]
@@ -54,10 +68,26 @@ def _expand(query: Query, session: Session, opened: tuple[str, ...]) -> Query:
         groups += apart
     if sum(map(len, groups)) > MOST_TERMS or len(filters) > MOST_FILTERS:
         raise QueryError(f"with saved searches the query has more than {MOST_TERMS} terms or {MOST_FILTERS} filters")
-    for group in groups:
-        if all(term.weight < 0 for term in group):
-            raise QueryError("only excluded terms: add one to search for, as in 'beach - people'")
+    if any(all(term.weight < 0 for term in group) for group in groups):
+        raise QueryError("only excluded terms: add one to search for, as in 'beach - people'")
     return Query(tuple(groups), tuple(filters))
+
+
+def _find_inner(term: Term, session: Session, opened: tuple[str, ...]) -> Query | None:
+    """Return what a term stands for; None where it is no saved search."""
+    if term.kind != "concept":
+        return None
+    if term.value in opened:
+        raise QueryError(f"the saved search @{term.value} refers to itself")
+    if len(opened) > MOST_NESTED:
+        raise QueryError(f"saved searches are nested more than {MOST_NESTED} deep")
+    saved = session.store.saved_searches.find(term.value)
+    if saved is None:
+        return None
+    inner = expand_search(saved, session, opened)
+    if term.weight != 1 and (inner.filters or len(inner.groups) != 1):
+        raise QueryError(f"@{saved.name} is more than words: it takes no - and no weight ({saved.query[:80]})")
+    return inner
 
 
 def expand_search(saved: SavedSearch, session: Session, opened: tuple[str, ...] = ()) -> Query:

@@ -74,14 +74,16 @@ def without_own(query: "Query", store: Store) -> "Query":
 
 def _key_of(picture: IndexedPicture) -> int | bytes:
     """Return the content id of a picture, or the blake3 of its file."""
-    if isinstance(picture, int):
+    if isinstance(picture, int) and not isinstance(picture, bool):
         content_id = picture
     elif isinstance(picture, str) and (named := _ID.fullmatch(picture)):
         content_id = int(named[1])
     elif isinstance(picture, str | Path):
         return _hash(picture)
+    elif isinstance(number := getattr(picture, "content_id", None), int):
+        content_id = number
     else:
-        content_id = picture.content_id
+        raise InputError(f"{picture!r} is not a picture of the catalog: name hits, their content_id, or files")
     if not 0 < content_id < 1 << 62:
         raise UnknownPictureError(content_id)
     return content_id

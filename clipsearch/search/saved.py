@@ -47,17 +47,17 @@ class SavedSearches:
         folded, store = _folded(name), self._session.store
         check_text(query, "query")
         query = " ".join(query.split())
+        if not query.isprintable():
+            raise QueryError(f"the query has characters that are no text: {query[:80]!r}")
         if len(query) > MOST_QUERY_CHARACTERS:
             raise QueryError(f"a saved search has up to {MOST_QUERY_CHARACTERS:,} characters, not {len(query):,}")
-        known = store.saved_searches.find(folded)
-        if known is not None and not replace:
-            raise InputError(f"there is a saved search @{folded} already: {known.query[:80]}")
         if store.concepts.find(folded) is not None:
             raise InputError(f"@{folded} is a concept: choose another name")
         found = expand_search(SavedSearch(folded, query, utc_now()), self._session)
         for other in sorted({term.value for group in found.groups for term in group if term.kind == "concept"}):
             get_concept(other, store, is_in_query=True)
-        store.saved_searches.set(folded, query)
+        if not store.saved_searches.set(folded, query, replace=replace):
+            raise InputError(f"there is a saved search @{folded} already: {self.get(folded).query[:80]}")
         return self.get(folded)
 
     def list(self) -> builtins.list[SavedSearch]:

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from clipsearch import processes
+from clipsearch import paths, processes
 from clipsearch.errors import InputError
 from clipsearch.paths import CatalogPlace
 
@@ -47,7 +47,7 @@ class Service:
         catalog = _catalog_of(place)
         python, *rest = processes.command(["-m", "clipsearch", *arguments, "--catalog", catalog])
         command = [_without_window(python), *rest]
-        environment = {name: value for name in _VARIABLES if (value := os.environ.get(name))}
+        environment = {name: _absolute(name, value) for name in _VARIABLES if (value := os.environ.get(name))}
         for word in (*command, *environment.values()):
             if any(unicodedata.category(character) in {"Cc", "Cs"} for character in word):
                 raise InputError(f"{word!r} has characters that the file of a service can't hold")
@@ -60,6 +60,20 @@ def name_of(place: CatalogPlace) -> str:
     digest = sha256(location.encode("utf-8", "surrogateescape")).hexdigest()[:8]
     words = re.sub(r"[^a-z0-9]+", "-", Path(location).name.lower())[:_NAME_LETTERS].strip("-")
     return "-".join(filter(None, ("clipsearch", "" if words == "clipsearch" else words, digest)))
+
+
+def absolute_model(name: str) -> str:
+    """Return the name of a model as it means the same in each current folder: a directory by its absolute path."""
+    directory = paths.expand_user(name)
+    is_path = name.startswith((".", "~")) or directory.is_dir()
+    return os.path.abspath(directory) if is_path else name  # noqa: PTH100 (without following links)
+
+
+def _absolute(variable: str, value: str) -> str:
+    if variable == "CLIPSEARCH_MODEL":
+        return absolute_model(value)
+    is_path = variable in {"CLIPSEARCH_CACHE", "CLIPSEARCH_CONFIG"}
+    return os.path.abspath(paths.expand_user(value)) if is_path else value  # noqa: PTH100
 
 
 def _catalog_of(place: CatalogPlace) -> str:

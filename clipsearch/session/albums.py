@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_FAVOURITES = frozenset({FAVOURITES, "favorites"})
+_FAVOURITES = frozenset({FAVOURITES, "favourite", "favorites", "favorite"})
+
+# They join letters of a word, or pictures of one, and are not seen themselves: zero width joiner and non-joiner.
+JOINERS = dict.fromkeys((0x200C, 0x200D))
 
 
 def album_key(name: str) -> str:
     """Return what two names of one album have in common; all spellings of "favourites" are one."""
-    folded = fold_name(" ".join(name.split()))
+    folded = fold_name(" ".join(name.translate(JOINERS).split()))
     return FAVOURITES if folded in _FAVOURITES else folded
 
 
@@ -47,10 +50,9 @@ def count_albums(find_passing: "Callable[[], NDArray[np.int64]]", store: Store) 
     """
     import numpy as np
 
-    names = store.album_rows.names()
-    if not names:
+    members = store.album_rows.all_members()
+    if not members:
         return {}
     passing = find_passing()
-    members = {name: np.array(store.album_rows.members(name), dtype=np.int64) for name in names}
-    counts = {name: int(np.isin(ids, passing).sum()) for name, ids in members.items()}
+    counts = {name: int(np.isin(np.array(ids, dtype=np.int64), passing).sum()) for name, ids in members.items()}
     return {name: number for name, number in counts.items() if number}

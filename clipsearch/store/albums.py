@@ -1,13 +1,17 @@
 """Change albums: sets of contents under a name."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from clipsearch.store import tables
 from clipsearch.store.backends.base import chunks
 from clipsearch.store.backends.database import Database
 from clipsearch.store.records import utc_now
+
+Key: TypeAlias = Callable[[str], str]
+"""Returns what the names of one album have in common."""
 
 
 class AlbumStore:
@@ -16,24 +20,32 @@ class AlbumStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, name: str, content_ids: Sequence[int]) -> int:
-        """Add contents to an album, which is created where there is none; return how many were not in it.
+    def add(self, name: str, content_ids: Sequence[int], *, key: Key) -> tuple[str, int]:
+        """Add contents to an album, which is created where there is none of the same key.
 
         Unknown contents are left out.
+
+        Returns:
+            The album's name, and how many contents were not in it.
         """
         album, member, content = tables.albums, tables.album_members, tables.contents
-        insert, added = self._database.insert, 0
+        insert = self._database.insert
         with self._database.write() as connection:
-            connection.execute(insert(album).values(name=name, created_at=utc_now()).on_conflict_do_nothing())
+            known_name = _find_name(connection, name, key)
+            if known_name is None:
+                connection.execute(insert(album).values(name=name, created_at=utc_now()))
+            name = known_name or name
             album_id = connection.execute(select(album.c.album_id).where(album.c.name == name)).scalar_one()
+            count = select(func.count()).select_from(member).where(member.c.album_id == album_id)
+            before = connection.execute(count).scalar_one()
             for chunk in chunks(content_ids):
                 known = set(
                     connection.execute(select(content.c.content_id).where(content.c.content_id.in_(chunk))).scalars()
                 )
                 rows = [{"album_id": album_id, "content_id": number} for number in chunk if number in known]
                 if rows:
-                    added += connection.execute(insert(member).on_conflict_do_nothing(), rows).rowcount
-        return added
+                    connection.execute(insert(member).on_conflict_do_nothing(), rows)
+            return name, connection.execute(count).scalar_one() - before
 
     def remove(self, name: str, content_ids: Sequence[int]) -> int:
         """Take contents out of an album; return their number."""
@@ -47,10 +59,14 @@ class AlbumStore:
                 for chunk in chunks(content_ids)
             )
 
-    def rename(self, name: str, new_name: str) -> None:
-        """Rename an album; there is none of the new name."""
+    def rename(self, name: str, new_name: str, *, key: Key) -> str | None:
+        """Rename an album; where another one has the same key, return its name and change nothing."""
         with self._database.write() as connection:
+            taken = _find_name(connection, new_name, key)
+            if taken is not None and taken != name:
+                return taken
             connection.execute(update(tables.albums).where(tables.albums.c.name == name).values(name=new_name))
+        return None
 
     def delete(self, name: str) -> None:
         """Delete an album; its pictures stay."""
@@ -59,3 +75,11 @@ class AlbumStore:
         with self._database.write() as connection:
             connection.execute(delete(member).where(member.c.album_id.in_(is_one)))
             connection.execute(delete(album).where(album.c.name == name))
+
+
+def _find_name(connection: Connection, name: str, key: Key) -> str | None:
+    """Return the name of the album with the key of a name; writers run one at a time."""
+    wanted = key(name)
+    return next(
+        (each for each in connection.execute(select(tables.albums.c.name)).scalars() if key(each) == wanted), None
+    )

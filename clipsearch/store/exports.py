@@ -1,8 +1,9 @@
 """Read all pictures and captions with their embeddings in one read transaction, page by page, in plain SQL."""
 
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from clipsearch.errors import StoreError
@@ -59,6 +60,17 @@ _CONCEPTS = (
 )
 
 
+_DIGEST = "SELECT blake3 FROM contents WHERE content_id = ?"
+
+PICTURE_ID = re.compile(r"(?<![\w:.])id:([0-9]{1,18})(?![0-9])", re.ASCII)
+"""Pattern of what names a picture by its id in the text of a query."""
+
+
+def ids_in(query: str) -> list[str]:
+    """Return the ids of the pictures that the text of a query names, as they are written, each once."""
+    return list(dict.fromkeys(PICTURE_ID.findall(query)))
+
+
 @dataclass(frozen=True, slots=True)
 class ExportedConcept:
     """Concept, with its examples by blake3 in hex.
@@ -83,10 +95,15 @@ class ExportedAlbum:
 
 @dataclass(frozen=True, slots=True)
 class ExportedSearch:
-    """Saved search."""
+    """Saved search.
+
+    Attributes:
+        pictures: blake3 in hex of the pictures that its query names, by their ids in it.
+    """
 
     name: str
     query: str
+    pictures: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +239,13 @@ class ExportReader:
 
     def saved_searches(self) -> list[ExportedSearch]:
         """List the saved searches by name."""
-        return [ExportedSearch(*row) for row in self._rows("SELECT name, query FROM saved_searches ORDER BY name")]
+        found = []
+        for name, query in self._rows("SELECT name, query FROM saved_searches ORDER BY name"):
+            digests = {number: self._rows(_DIGEST, int(number)) for number in ids_in(query)}
+            found.append(
+                ExportedSearch(name, query, {number: rows[0][0].hex() for number, rows in digests.items() if rows})
+            )
+        return found
 
     def _require_length(self, embedding: bytes, subject: str) -> bytes:
         if len(embedding) != 2 * self._dim:

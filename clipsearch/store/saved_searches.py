@@ -1,6 +1,6 @@
 """Store searches under a name."""
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, exists, select, update
 
 from clipsearch.store import tables
 from clipsearch.store.backends.database import Database
@@ -11,16 +11,23 @@ class SavedSearchStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def set(self, name: str, query: str) -> None:
-        """Store a search, replacing one of the same name."""
+    def set(self, name: str, query: str, *, replace: bool) -> bool:
+        """Store a search; return whether it was stored, as it is where none of this name is there.
+
+        Args:
+            replace: one of the same name.
+        """
         table = tables.saved_searches
         row = {"query": query, "created_at": utc_now(), "reported_id": None}
+        inserting = self._database.insert(table).values(name=name, **row)
         with self._database.write() as connection:
-            connection.execute(
-                self._database.insert(table)
-                .values(name=name, **row)
-                .on_conflict_do_update(index_elements=[table.c.name], set_=row)
-            )
+            if replace:
+                connection.execute(inserting.on_conflict_do_update(index_elements=[table.c.name], set_=row))
+                return True
+            is_taken = connection.execute(select(exists().where(table.c.name == name))).scalar()
+            if not is_taken:
+                connection.execute(inserting)
+            return not is_taken
 
     def find(self, name: str) -> SavedSearch | None:
         """Return a search; None when there is none of this name."""

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from clipsearch import Catalog
-from tests.support.command_line import run
+from tests.support.command_line import fail, run
 from tests.support.fakes import COLOURS
 
 pytestmark = pytest.mark.usefixtures("colours")
@@ -29,14 +29,16 @@ def names(query):
 
 
 def test_a_search_is_saved_used_listed_and_removed(photos):
-    assert run("save", "Warm", "red", "path:r*").stdout == "@warm  red path:r*\n"
+    assert run("save", "Warm", "red", "path:r*").stdout == "saved @warm: red path:r*\n"
     assert names("@warm") == ["red.png"]
     refused = run("save", "warm", "blue", code=2)
     assert refused.stderr == "clipsearch: there is a saved search @warm already: red path:r*; --force replaces it\n"
-    assert run("save", "warm", "--force", "red", "-", "blue").stdout == "@warm  red - blue\n"
+    assert run("save", "warm", "--force", "red", "-", "blue").stdout == "saved @warm: red - blue\n"
     assert run("saved").stdout == run("saved", "list").stdout == "@warm  red - blue\n"
     (row,) = json.loads(run("saved", "list", "--json").stdout)["saved"]
     assert (row["name"], row["query"]) == ("warm", "red - blue")
+    assert "options go after the command" in fail("saved", "--catalog", "elsewhere", "remove", "warm", code=2)
+    assert "options go after the command" in fail("saved", "--json", "list", code=2)
     assert run("saved", "remove", "@warm").stdout == "@warm removed\n"
     assert run("saved").stdout == ""
     assert run("saved", "remove", "warm", code=2).stderr == "clipsearch: there is no saved search @warm\n"
@@ -63,6 +65,12 @@ def test_an_album_is_filled_shown_renamed_and_deleted(photos):
     assert "no picture matches" in run("album", "add", "sea", "--matches", "path:none", code=2).stderr
 
 
+def test_an_album_that_is_not_there_is_said_to_be_none(photos):
+    run("album", "add", "Italy 2023", photos / "red.png")
+    assert "there is no album Itly 2023: did you mean Italy 2023?" in run("query", 'album:"Itly 2023"').stderr
+    assert "no album" not in run("query", "album:italy", "path:none").stderr
+
+
 def test_favourites_are_added_and_taken_out(photos):
     assert run("favourite", photos / "red.png", photos / "blue.png").stdout == (
         "favourites  2 pictures; 2 pictures added\n"
@@ -85,3 +93,16 @@ def test_new_matches_are_printed_once(photos):
     run("save", "reds", "red")
     assert run("watch", "--matches", "@none", code=2).stderr == "clipsearch: there is no saved search @none\n"
     assert "choose one" in run("watch", "--matches", "@reds", "--json", code=2).stderr
+
+
+def test_what_an_album_writes_is_said_and_folders_are_refused(photos):
+    run("album", "add", "warm", photos / "red.png")
+    assert run("album", "show", "warm", "--write-xmp").stderr == "1 sidecar written\n"
+    for words in (("favourite",), ("favourite", "--remove"), ("album", "add", "warm")):
+        assert "is a folder: name pictures" in fail(*words, photos, code=2)
+
+
+def test_a_hit_by_its_name_says_so(photos):
+    lines = run("query", "green", "-k2").stdout.splitlines()
+    assert lines[0].endswith("green.png  (by its name)") and "by its name" not in lines[1]
+    assert '      written  "' in run("query", "green", "-k1", "--explain").stdout

@@ -16,8 +16,11 @@ from tests.support.command_line import SAMPLES, SCRIPT, run
 def complete(monkeypatch, capsys):
     """Completions of the last of these words by bash, each with its own divided at colons."""
 
-    def complete(*words: str) -> list[str]:
-        monkeypatch.setenv("_CLIPSEARCH_COMPLETE", "complete_bash")
+    def complete(*words: str, shell: str = "bash") -> list[str]:
+        monkeypatch.setenv("_CLIPSEARCH_COMPLETE", f"complete_{shell}")
+        monkeypatch.setenv("_TYPER_COMPLETE_ARGS", " ".join(["clipsearch", *words]))
+        monkeypatch.setenv("_TYPER_COMPLETE_WORD_TO_COMPLETE", words[-1])
+        monkeypatch.setenv("_TYPER_COMPLETE_FISH_ACTION", "get-args")
         monkeypatch.setenv("COMP_WORDS", "\n".join(["clipsearch", *words]))
         monkeypatch.setenv("COMP_CWORD", str(len(words)))
         with pytest.raises(SystemExit):
@@ -25,7 +28,7 @@ def complete(monkeypatch, capsys):
         monkeypatch.delenv("_CLIPSEARCH_COMPLETE")
         out, err = capsys.readouterr()
         assert err == ""
-        return out.split()
+        return [line for line in out.splitlines() if line]
 
     return complete
 
@@ -67,11 +70,44 @@ def test_names_of_the_catalog(complete, catalog):
     assert complete("query", "--catalog", catalog, "@") == ["@rex", "@sweet"]
     assert complete("watch", "--catalog", catalog, "--matches", "@") == ["@sweet"]
     assert complete("saved", "remove", "--catalog", catalog, "s") == ["sweet"]
-    assert complete("album", "show", "--catalog", catalog, "It") == ["Italy", "2023"]
+    assert complete("album", "show", "--catalog", catalog, "It") == ["Italy\\ 2023"]
     assert complete("concept", "show", "--catalog", catalog, "r") == ["rex"]
     assert complete("label", "--catalog", catalog, "--labels", "s") == ["scenes", "shades"]
     assert complete("labels", "show", "--catalog", catalog, "sh") == ["shades"]
     assert complete("query", "--catalog", catalog, "--model", "col") == ["colours"]
+
+
+def test_names_are_quoted_for_the_shell(complete, catalog, tmp_path):
+    with Catalog.open(catalog) as opened:
+        for name in ("pwn$(touch X)", "it's `x`", "many*", "back\\$(touch X)"):
+            opened.albums.add(name, [1])
+    album = ("album", "show", "--catalog", catalog)
+    assert complete(*album, "pwn") == [r"pwn\$\(touch\ X\)"]
+    assert complete(*album, '"pwn') == [r"pwn\$(touch X)"]
+    assert complete(*album, "'pwn") == ["pwn$(touch X)"]
+    assert complete(*album, "'it") == [r"it'\''s `x`"]
+    assert complete(*album, '"it') == [r"it's \`x\`"]
+    assert complete(*album, "many") == complete(*album, "x'pw") == []
+    assert complete(*album, "back", shell="zsh") == ["_files"]
+    assert "pwn\\$(touch X)" in complete(*album, "pwn", shell="zsh")[0]
+    assert complete(*album, "pwn", shell="powershell") == ["'pwn$(touch X)'::: "]
+    assert complete(*album, "It", shell="fish") == ["Italy 2023"]
+    for word in ("pwn", '"pwn', "'pwn", "'it", '"it', "it"):
+        (value,) = complete(*album, word)
+        quote = word[0] if word[0] in "'\"" else ""
+        done = subprocess.run(
+            ["bash", "-c", f"printf %s {quote}{value}{quote}"], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        assert done.stdout in ("pwn$(touch X)", "it's `x`")
+    assert not (tmp_path / "X").exists()
+
+
+def test_albums_complete_in_queries(complete, catalog):
+    query = ("query", "--catalog", catalog)
+    assert complete(*query, "album", ":", "It") == [r"\"Italy\ 2023\""]  # as bash divides it
+    assert complete(*query, "'album:It") == ['album:"Italy 2023"']
+    assert complete(*query, "-album", ":") == [r"\"Italy\ 2023\""]
+    assert complete(*query, "album:", shell="zsh")[0].count("“Italy 2023”") == 1
 
 
 def test_what_fails_completes_nothing(complete, tmp_path, monkeypatch):

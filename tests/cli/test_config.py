@@ -1,11 +1,12 @@
 """clipsearch config."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import fail, run
+from tests.support.command_line import SAMPLES, fail, run
 
 
 @pytest.fixture
@@ -37,9 +38,9 @@ def test_every_setting_has_its_origin(file, monkeypatch):
     assert found["runtime"]["origin"] == "CLIPSEARCH_RUNTIME"
     assert (found["model"]["value"], found["model"]["origin"]) == (None, "default")
     assert found["catalog"]["value"].endswith("clipsearch")
-    assert run("config", "set", "runtime", "openvino").stdout == (
-        "written; CLIPSEARCH_RUNTIME is set and goes before it\n"
-    )
+    written = run("config", "set", "runtime", "openvino")
+    assert written.stdout == f"runtime = openvino in {file}\n"
+    assert written.stderr == "clipsearch: CLIPSEARCH_RUNTIME is set and goes before it\n"
 
 
 def test_status_tells_where_the_catalog_is_set(file, tmp_path):
@@ -53,6 +54,7 @@ def test_status_tells_where_the_catalog_is_set(file, tmp_path):
 def test_what_is_no_setting_is_refused(file):
     assert "did you mean model?" in fail("config", "set", "modle", "x", code=2)
     assert "invalid precision 'f16'" in fail("config", "set", "precision", "f16", code=2)
+    assert "prints no JSON" in fail("config", "--json", "get", "device", code=2)
     assert "no key 'token'" in fail("config", "get", "token", code=2)
     assert not file.exists()
     file.parent.mkdir()
@@ -63,3 +65,40 @@ def test_what_is_no_setting_is_refused(file):
     file.write_text("device")
     assert str(file) in fail("config", "set", "device", "cpu", code=2)
     assert file.read_text() == "device"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("allow_url", "maybe"),
+        ("model", "nosuch-path-or-name"),
+        ("model", "a\nb"),
+        ("catalog", "mysql://x"),
+        ("cache", __file__),
+        ("index_servers", "http://x"),
+    ],
+)
+def test_values_that_can_not_be_used_are_not_written(file, key, value):
+    assert key.partition("_")[0] in fail("config", "set", key, value, code=2)
+    assert not file.exists()
+
+
+def test_a_directory_of_a_model_is_written_with_its_whole_path(file, tmp_path):
+    (tmp_path / "model").mkdir()
+    run("config", "set", "model", "model", cwd=tmp_path)
+    assert run("config", "get", "model").stdout == f"{tmp_path / 'model'}\n"
+    for value in ("starter", "starter@int8", "openai/clip-vit-base-patch32"):
+        run("config", "set", "model", value)
+
+
+def test_a_device_of_the_file_that_is_missing_here_is_named_with_its_line(file, tmp_path):
+    run("config", "set", "device", "cuda")
+    line = fail("classify", SAMPLES / "food" / "donut.png", "a donut", "--model", "starter", code=2)
+    assert line.startswith(f"clipsearch: {file}, line 1: the model starter is compiled for the CPU")
+
+
+def test_a_named_pipe_is_not_waited_for(file):
+    file.parent.mkdir()
+    os.mkfifo(file)
+    assert f"{file} is not a regular file" in fail("status", code=2)
+    assert str(file) in fail("config", "set", "device", "cpu", code=2)

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from clipsearch.cli.examples import EXAMPLES
+from clipsearch.query.filters import CHOICES
 from clipsearch.query.filters import EXAMPLES as FILTERS
 from tests.cli.test_commands import ALL, EVERYTHING
 from tests.docs.pages import wrong_commands
@@ -38,9 +39,21 @@ def test_the_help_of_queries_ends_with_their_language():
     assert shown.endswith("docs/query-language.md")
 
 
+def test_help_of_filters_names_each_with_its_values():
+    shown = run("help", "filters").stdout
+    assert shown == run("help", "query-language").stdout
+    for key, example in FILTERS.items():
+        (line,) = [line for line in shown.splitlines() if line.startswith(f"  {example} ")]
+        assert len(line.split(example)[1].split()) > 1, key
+    words = shown.replace(",", " ").split()
+    assert all(word in words for choices in CHOICES.values() for word in choices)
+    assert "clipsearch help filters" in " ".join(run("query", "--help").stdout.split())
+
+
 def test_help_is_a_word_before_commands():
     assert run("help").stdout == run("--help").stdout
     assert "Show the catalog: location, model, content, sizes, runs." in run("help").stdout
     assert run("help", "captions", "add").stdout == run("captions", "add", "--help").stdout
+    assert run("help", "help").stdout == run("help", "--help").stdout == run("help").stdout
     assert "did you mean 'index'" in fail("help", "indx", code=2)
     assert "no command 'xyz'" in fail("help", "xyz", code=2)

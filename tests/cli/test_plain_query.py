@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from clipsearch.cli.plain_query import read_command_line
 from clipsearch.errors import InputError
@@ -117,3 +118,24 @@ def test_new_files_of_the_current_folder_are_added_first(photos, tmp_path):
     assert "cow.jpg" in names("query", "red", "-a", cwd=photos / "below")
     assert names("red", "--here", cwd=photos / "below") == ["cow.jpg"]
     assert len(names("red", "--here")) == 6
+
+
+@pytest.mark.parametrize("name", ["a*b", "aXb", "Cat", "cat"])
+def test_here_is_the_folder_of_this_very_name(photos, tmp_path, name):
+    for number, each in enumerate(("a*b", "aXb", "Cat", "cat")):
+        (photos / each).mkdir()
+        Image.new("RGB", (16, 16), (200, number, 0)).save(photos / each / f"{each[1:]}.png")
+    run("index", photos, *MODEL)
+    found = run("red", "--here", "--paths", "-k9", cwd=photos / name).stdout.splitlines()
+    assert found == [str(photos / name / f"{name[1:]}.png")]
+
+
+def test_options_of_one_letter_are_written_together():
+    assert read_command_line(["-qk", "1", "cat"]).arguments == ["-q", "query", "-k", "1", "cat"]
+    assert read_command_line(["query", "cat", "-vk3"]).arguments == ["-v", "query", "cat", "-k3"]
+    assert read_command_line(["cat", "-queen"]).arguments == ["query", "cat", "-queen"]
+    assert read_command_line(["--", "-cat"]).arguments == ["query", "--", "-cat"]
+    with pytest.raises(InputError, match="--log-file takes a value"):
+        read_command_line(["--log-file=", "cat"])
+    assert "choose --quiet or --verbose" in fail("-qv", "cat", code=2)
+    assert "Invalid value for '--sort': 'date' is not one of" in fail("cat", "--sort", "date", code=2)

@@ -54,7 +54,7 @@ def test_filters_find_what_is_in_an_album(catalog, photos):
 
 def test_favourites_are_one_album_in_every_spelling(catalog, photos):
     catalog.albums.add("Favorites", [photos / "red.png"])
-    catalog.albums.add("favourites", [photos / "blue.png"])
+    catalog.albums.add("Favourite", [photos / "blue.png"])
     catalog.albums.add("Anna's favourites", [photos / "green.png"])
     assert names(catalog, "is:favourite") == names(catalog, "is:favorite") == ["blue", "red"]
     assert names(catalog, "album:favorites") == ["blue", "red"]
@@ -106,3 +106,16 @@ def test_what_is_not_there(catalog, photos, tmp_path):
         catalog.albums.remove("b", [1])
     with Catalog.open(tmp_path / "empty", model="colours", create=True) as empty, pytest.raises(CatalogNotFoundError):
         empty.albums.add("a", [1])
+
+
+@pytest.mark.parametrize("name", ["👨‍👩‍👧 family", "می‌خواهم", "शक्‍ति"])
+def test_joiners_are_part_of_names_and_not_compared(catalog, name):
+    catalog.albums.add(name, [1])
+    assert catalog.albums.get(name.replace("\u200c", "").replace("\u200d", "")).name == name
+
+
+def test_one_name_is_one_picture_and_anything_else_none(catalog):
+    assert catalog.albums.add("a", "id:1") == 1
+    for wrong in ([None], [1.5], [True], [object()]):
+        with pytest.raises(InputError, match="not a picture of the catalog"):
+            catalog.albums.add("a", wrong)

@@ -51,3 +51,11 @@ def test_what_is_no_keyword(catalog, photos, words):
     with pytest.raises(UnknownPictureError):
         catalog.pictures.add_keywords([99], ["x"])
     assert not list(photos.glob("*.xmp"))
+
+
+def test_nothing_is_written_where_the_file_is_gone(catalog, photos):
+    (photos / "red.png").unlink()
+    (red,) = catalog.search("path:red.png")
+    report = catalog.pictures.add_keywords([red.content_id], ["x"])
+    assert report.written == 0 and "is not there" in report.failed[0]
+    assert not list(photos.glob("*.xmp"))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from clipsearch.errors import InputError
+from clipsearch.gallery import placing
 from clipsearch.gallery.placing import PlacedFile, place_files, target_folder
 
 
@@ -28,7 +29,7 @@ def outcome(files, folder, **options) -> list[tuple[str, str | None]]:
 
 
 def test_copies_keep_times_and_never_replace_a_file(files, tmp_path):
-    folder = tmp_path / "new" / "folder"
+    folder = tmp_path / "new"
     assert outcome([*files, files[0]], folder) == [
         ("copied", "cat.jpg"),
         ("copied", "cat-2.jpg"),
@@ -102,5 +103,32 @@ def test_what_is_no_folder_is_refused(tmp_path):
     for name in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(InputError):
             list(place_files([], target_folder(name)))
+    (tmp_path / "dangling").symlink_to(tmp_path / "gone")
+    for name in (tmp_path / "gone" / "x", tmp_path / "dangling" / "x"):
+        with pytest.raises(InputError, match=f"the folder {name.parent} is not there: is the drive mounted"):
+            target_folder(name)
     with pytest.raises(InputError, match="empty"):
         target_folder("")
+
+
+def test_many_files_of_a_name_and_size_are_each_looked_at_once(tmp_path, monkeypatch):
+    named = []
+    for number in range(40):
+        (tmp_path / f"{number}").mkdir()
+        path = tmp_path / f"{number}" / "a.jpg"
+        path.write_bytes(b"%04d" % number)
+        named.append(str(path))
+    tried = []
+    create = placing.create_file
+    monkeypatch.setattr(placing, "create_file", lambda *given: [tried.append(given), create(*given)][1])
+    assert [name for _, name in outcome(named, tmp_path / "copies")] == ["a.jpg", *(f"a-{n}.jpg" for n in range(2, 41))]
+    assert len(tried) == 40
+    assert {placing for placing, _ in outcome(named, tmp_path / "copies")} == {"present"}
+
+
+def test_a_name_that_is_all_suffix_keeps_it(tmp_path):
+    for folder, content in (("a", b"1"), ("b", b"2")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / ".jpg").write_bytes(content)
+    named = [str(tmp_path / folder / ".jpg") for folder in "ab"]
+    assert outcome(named, tmp_path / "copies") == [("copied", ".jpg"), ("copied", ".-2.jpg")]

@@ -3,7 +3,8 @@
 import pytest
 from PIL import Image
 
-from clipsearch import Catalog, InputError, QueryError, UnknownConceptError
+from clipsearch import Catalog, ClipSearchNotice, InputError, Query, QueryError, UnknownConceptError
+from clipsearch.search import saved
 from clipsearch.store.records import SavedSearch
 from tests.support.fakes import COLOURS
 
@@ -56,7 +57,6 @@ def test_a_name_stands_for_its_search_everywhere(catalog):
         ("green & @nested", "green & red & blue path:r* type:png"),
         ("@minus", "red - blue"),
         ("green - @one", "green - red"),
-        ("words @one", "words @one"),
     ],
 )
 def test_how_a_name_is_expanded(catalog, query, expanded):
@@ -108,6 +108,7 @@ def test_a_relative_date_stays_relative(catalog):
         ("x", "@unknown", "no concept or saved search"),
         ("x", "y" * 4001, "up to 4,000"),
         ("x", "\udcff", "not valid text"),
+        ("x", "a\0b", "no text"),
         ("known", "red", "already"),
         ("rex", "red", "is a concept"),
     ],
@@ -127,9 +128,34 @@ def test_a_circle_is_found_when_it_is_closed(catalog):
     with pytest.raises(QueryError, match="@a refers to itself"):
         catalog.saved.add("a", "@c", replace=True)
     assert catalog.saved.get("a").query == "red"
-    catalog._session.store.saved_searches.set("a", "@c")  # as in a catalog of somebody else
+    catalog._session.store.saved_searches.set("a", "@c", replace=True)  # as in a catalog of somebody else
     with pytest.raises(QueryError, match="refers to itself"):
         catalog.search("@b")
+
+
+def test_searches_are_nested_up_to_a_depth(catalog):
+    catalog.saved.add("s0", "red")
+    for number in range(1, 17):
+        catalog.saved.add(f"s{number}", f"@s{number - 1}")
+    assert str(catalog.saved.expand("@s16")) == "red"
+    with pytest.raises(QueryError, match="more than 16 deep"):
+        catalog.saved.add("s17", "@s16")
+
+
+def test_a_known_name_among_words_is_said_to_be_words(catalog):
+    catalog.saved.add("warm", "red")
+    with pytest.warns(ClipSearchNotice, match="@warm is taken as one of the words"):
+        assert catalog.search("blue @warm")[0].score == catalog.search('blue "@warm"')[0].score
+
+
+def test_two_processes_do_not_overwrite_each_other(catalog, monkeypatch):
+    def expand(*_):  # as another process stores its own meanwhile
+        catalog._session.store.saved_searches.set("x", "theirs", replace=False)
+        return Query()
+
+    monkeypatch.setattr(saved, "expand_search", expand)
+    with pytest.raises(InputError, match="@x already: theirs"):
+        catalog.saved.add("x", "ours")
 
 
 def test_a_name_is_of_one_kind(catalog, photos):
@@ -140,7 +166,7 @@ def test_a_name_is_of_one_kind(catalog, photos):
 
 
 def test_files_in_a_foreign_catalog_are_not_read(catalog):
-    catalog._session.store.saved_searches.set("evil", "image:/etc/passwd")
+    catalog._session.store.saved_searches.set("evil", "image:/etc/passwd", replace=True)
     with pytest.raises(QueryError, match="by their numbers"):
         catalog.search("@evil")
 

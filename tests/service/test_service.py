@@ -215,9 +215,25 @@ def test_where_there_is_no_manager_one_line_says_what_to_run(tmp_path, monkeypat
 @needs_linux
 def test_print_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    said = run("service", "install", "photos", "--catalog", "c", "--print", cwd=tmp_path).stdout
+    at = ("service", "install", "photos", "--catalog", "c", "--print")
+    assert f"no folder {tmp_path / 'photos'}" in fail(*at, cwd=tmp_path, code=2)
+    (tmp_path / "photos").mkdir()
+    said = run(*at, cwd=tmp_path).stdout
     assert f'"watch" "{tmp_path / "photos"}" "--catalog" "{tmp_path / "c"}"' in said
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+@needs_linux
+def test_relative_paths_are_written_whole(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for name, value in {"CACHE": "cache", "CONFIG": "mine.toml", "MODEL": "./model", "DEVICE": "cpu"}.items():
+        monkeypatch.setenv(f"CLIPSEARCH_{name}", value)
+    (tmp_path / "other").mkdir()
+    said = run("service", "install", ".", "--model", "other", "--catalog", "c", "--print", cwd=tmp_path).stdout
+    assert f'"--model" "{tmp_path / "other"}"' in said
+    for words in (f"CACHE={tmp_path / 'cache'}", f"CONFIG={tmp_path / 'mine.toml'}", f"MODEL={tmp_path / 'model'}"):
+        assert f"CLIPSEARCH_{words}" in said
+    assert "CLIPSEARCH_DEVICE=cpu" in said
 
 
 @needs_linux

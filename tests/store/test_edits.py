@@ -61,6 +61,12 @@ def test_a_turned_picture_of_the_same_date_and_a_lighter_one_stay(catalog, photo
     assert (concept.positives, concept.negatives) == ((ids["dated.jpg"],), (ids["plain.jpg"],))
 
 
+def test_a_turned_picture_without_a_date_stays(catalog, photos):
+    paint(photos / "plain.jpg", 2, turned=True)
+    catalog.index(photos)
+    assert names(catalog) == ["dated.jpg", "plain.jpg"]
+
+
 def test_another_picture_of_the_same_name_does_not(catalog, photos):
     paint(photos / "dated.jpg", 3, taken=datetime(2025, 5, 1, 10, 0, 3))
     paint(photos / "plain.jpg", 4)
@@ -76,6 +82,16 @@ def test_a_copy_that_was_not_edited_stays_too(catalog, photos):
     catalog.index(photos)
     assert names(catalog) == ["copy.jpg", "dated.jpg", "plain.jpg"]
     assert len(catalog.concepts.get("rex").negatives) == 2
+
+
+def test_copies_that_are_edited_in_different_ways_both_stay(catalog, photos):
+    (photos / "copy.jpg").write_bytes((photos / "plain.jpg").read_bytes())
+    catalog.index(photos)
+    paint(photos / "plain.jpg", 2, light=0.9)
+    paint(photos / "copy.jpg", 2, light=0.95)
+    catalog.index(photos)
+    assert names(catalog) == ["copy.jpg", "dated.jpg", "plain.jpg"]
+    assert catalog.albums.get("a").count == 3
 
 
 def test_what_is_undone_is_as_before(catalog, photos):

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
-from clipsearch.errors import StoreError
+from clipsearch.errors import CatalogBusyError, StoreError
 from clipsearch.paths import CatalogPlace
 from clipsearch.store.backends.connection import open_sqlite
 from clipsearch.store.records import REPAIR_HINT
@@ -139,6 +139,10 @@ class SqliteDatabase(Database):
         except DBAPIError as error:
             if "readonly" in str(error.orig):
                 raise StoreError(f"the catalog {self.path.parent} is read-only: it can't be changed here") from error
+            if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+                raise CatalogBusyError(
+                    f"another program is writing to the catalog {self.path.parent}: try again when it is done"
+                ) from error
             raise StoreError(f"the catalog {self.path} failed: {error.orig}") from error
         except (TypeError, ValueError) as error:  # of values that SQLAlchemy, or the store, can't convert
             raise StoreError(f"the catalog {self.path.parent} holds an invalid value; {REPAIR_HINT}") from error

@@ -115,11 +115,12 @@ def _album(name: str, pictures: list[str]) -> ExportedAlbum:
     return ExportedAlbum(name, tuple(pictures))
 
 
-def _search(name: str, query: str) -> ExportedSearch:
+def _search(name: str, query: str, pictures: dict[str, str] | None = None) -> ExportedSearch:
     """Check an untrusted saved search, but for its query; errors as in `_concept`."""
-    if concept_name(name) != name or not is_valid_text(query):
+    pictures = pictures or {}
+    if concept_name(name) != name or not is_valid_text(query) or not all(map(_DIGEST.fullmatch, pictures.values())):
         raise ValueError
-    return ExportedSearch(name, query)
+    return ExportedSearch(name, query, dict(pictures))
 
 
 def require_pyarrow() -> None:

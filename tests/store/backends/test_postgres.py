@@ -12,6 +12,7 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("psycopg", reason="psycopg is not installed: pip install -e '.[services]'")
 import psycopg
@@ -290,6 +291,27 @@ def test_a_server_learns_concepts(url, tmp_path):
         catalog.admin.collect_garbage()
         assert catalog.concepts.get("rex").positives == ()
         assert catalog.concepts.remove("rex") and catalog.concepts.list() == []
+
+
+def test_a_server_keeps_albums_and_saved_searches(url, tmp_path):
+    photos = shutil.copytree(sample_data_folder() / "animals", tmp_path / "photos")
+    cat, rabbit, fox = (photos / name for name in ("cat.jpg", "rabbit.webp", "fox.webp"))
+    with Catalog.open(url, model="starter", create=True) as catalog:
+        catalog.index(photos)
+        assert catalog.albums.add("Pets", [cat, rabbit]) == 2
+        assert catalog.albums.add("PETS", [rabbit, fox]) == 1
+        assert [album.count for album in catalog.albums.list()] == [3]
+        assert len(catalog.search("album:pets")) == catalog.pictures.facets().albums["Pets"] == 3
+        catalog.saved.add("pets", "an animal album:pets")
+        assert list(catalog.saved.new_matches("pets")) == []
+        assert len(catalog.search("@pets")) == 3
+        with Image.open(cat) as image:
+            image.save(cat, quality=60)  # edited
+        catalog.index()
+        assert catalog.albums.get("pets").count == len(catalog.search("album:pets")) == 3
+        assert catalog.albums.remove("pets", [fox]) == 1
+        assert catalog.albums.rename("pets", "Beasts").count == 2
+        assert catalog.albums.delete("beasts") and catalog.saved.remove("pets")
 
 
 # ------------------------------------------------------------------ what may be wrong with a server
