@@ -40,22 +40,26 @@ def get_map(
     known = session.map.find()
     if known is not None and not remake and not is_outgrown(known):
         return known
-    return session.map.put(_make(session, known, on_progress))
+    state = session.map.state()
+    return session.map.put(_make(session, known, on_progress or (lambda *_: None)), state)
 
 
-def _make(session: Session, before: PictureMap | None, on_progress: Callable[[int, int], None] | None) -> PictureMap:
+def _make(session: Session, before: PictureMap | None, on_progress: Callable[[int, int], None]) -> PictureMap:
     every = session.columns.ask(lambda columns: columns.select_ids(()))
     ids, rows = session.map.embeddings(every[spaced(len(every), _MOST_ROWS)])
     if not len(ids):
         raise CatalogNotFoundError(f"there is no picture in {session.store.place} to lay out: clipsearch index FOLDER")
+    on_progress(0, 1)
     positions = lay_out(rows, find_neighbours, on_progress=on_progress)
+    on_progress(1, 1)
     if before is not None:
         positions = _turn_like(positions, ids, before)
     positions = _fit(positions)
     regions, region_of = _name_regions(positions, rows, session)
+    on_progress(1, 1)
     made = PictureMap(ids, positions, region_of, regions, len(ids)).measured()
     if len(every) > _MOST_ROWS:
-        grown = session.map.place(made, np.setdiff1d(every, ids))
+        grown = session.map.place(made, np.setdiff1d(every, ids), on_chunk=lambda: on_progress(1, 1))
         made = PictureMap(grown.content_ids, grown.positions, grown.region_of, grown.regions, len(grown.content_ids))
     return made
 

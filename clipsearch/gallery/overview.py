@@ -82,6 +82,15 @@ class PictureOverview:
             ),
         )
 
+    def count(self, query: "str | Query | None" = None) -> int:
+        """Count the pictures that pass the filters of a query, or all.
+
+        Raises:
+            QueryError: it can't be understood.
+        """
+        filters = self._filters_of(query)
+        return self._session.columns.ask(lambda columns: columns.count(filters))
+
     def likely(self, query: "Query", *, pictures: "Pictures | None" = None) -> "builtins.list[int]":
         """Return the ids of the likely matches of a query with terms, up to the 10,000 most relevant.
 

@@ -149,15 +149,15 @@ def _digest(file: BinaryIO) -> bytes:
 
 def _copy(source: BinaryIO, target: Path) -> None:
     status = os.fstat(source.fileno())
-    with create_file(target, stat.S_IMODE(status.st_mode) & 0o777) as file:
-        try:
+    file = create_file(target, stat.S_IMODE(status.st_mode) & 0o777)
+    try:
+        with file:
             source.seek(0)
             shutil.copyfileobj(source, file, _BLOCK_BYTES)
-            file.close()
-            os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
-        except BaseException:
-            target.unlink(missing_ok=True)
-            raise
+        os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+    except BaseException:  # Windows deletes no open file
+        target.unlink(missing_ok=True)
+        raise
 
 
 def _link(path: str, target: Path) -> None:

@@ -71,6 +71,12 @@ class TaskScheduler:
         for word in service.command:
             if _VARIABLE.search(word):
                 raise InputError(f"{word}: what is between two percent signs is a variable in tasks of Windows")
+        if service.environment:
+            names = ", ".join(service.environment)
+            raise InputError(
+                f"a task of Windows has no variables of its own, such as {names}: put them into config.toml "
+                "('clipsearch config set'), or set them for the user and unset them here"
+            )
         program, *arguments = service.command
         return _TASK.format(
             name=escape(service.name),

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +42,8 @@ class CatalogMap:
         """
         self._store, self._folder, self._model, self._columns = store, folder, model, columns
         self._lock = threading.Lock()
-        self._found: tuple[object, PictureMap] | None = None
+        self._whole: tuple[object, PictureMap] | None = None
+        self._found: tuple[tuple[object, object], PictureMap] | None = None
 
     @property
     def path(self) -> Path:
@@ -51,21 +53,33 @@ class CatalogMap:
     def find(self) -> PictureMap | None:
         """Return the map with the pictures that are there by now; None: it was never made, or is of no use."""
         with self._lock:
-            state = self._state()
+            state = self.state(), self._file_state()
             if self._found is None or self._found[0] != state:
                 found = self._follow()
                 if found is None:
                     return None
-                self._found = self._state(), found
+                # What is indexed from now on is looked at the next time.
+                self._found = (state[0], self._file_state()), found
             return self._found[1]
 
-    def put(self, made: PictureMap) -> PictureMap:
-        """Put a new map into use; one that can't be written is used by this process alone."""
+    def put(self, made: PictureMap, state: object) -> PictureMap:
+        """Put a new map into use; one that can't be written is used by this process alone.
+
+        Args:
+            state: result of `state` before its pictures were read.
+        """
         with self._lock:
-            with suppress(VectorIndexError):
+            try:
                 save_map(made, self.path)
-            self._found = self._state(), made
+            except VectorIndexError as error:
+                notify(str(error))
+            self._whole = self._file_state(), made
+            self._found = (state, self._whole[0]), made
             return made
+
+    def state(self) -> object:
+        """Return a value that changes with the pictures of the catalog."""
+        return self._store.column_rows.state()
 
     def find_inside(self, box: Rectangle) -> NDArray[np.int64]:
         """Return the content ids (n,), sorted, of the pictures in a rectangle of the map.
@@ -78,22 +92,30 @@ class CatalogMap:
             raise QueryError("map: there is no map of the pictures yet: make it with 'clipsearch map'")
         return found.inside(box)
 
-    def _state(self) -> object:
+    def _file_state(self) -> object:
         path = self.path
         try:
             status = path.lstat()
         except OSError:
-            return self._store.column_rows.state(), path
-        return self._store.column_rows.state(), path, status.st_ino, status.st_size, status.st_mtime_ns
+            return path
+        return path, status.st_ino, status.st_size, status.st_mtime_ns
 
-    def _follow(self) -> PictureMap | None:
-        path = self.path
+    def _load(self) -> PictureMap | None:
+        """Return the map of the file, or the one that could not be written to it; with pictures that are gone."""
+        state = self._file_state()
+        if self._whole is not None and self._whole[0] == state:
+            return self._whole[1]
         try:
-            known = load_map(path)
+            found = load_map(self.path)
         except VectorIndexError as error:
-            if os.path.lexists(path):
+            if os.path.lexists(self.path):
                 notify(f"{error}: make it again with 'clipsearch map'")
             return None
+        self._whole = None if found is None else (state, found)
+        return found
+
+    def _follow(self) -> PictureMap | None:
+        known = self._load()
         if known is None:
             return None
         ids = self._columns.ask(lambda columns: columns.select_ids(()))
@@ -106,14 +128,18 @@ class CatalogMap:
         grown = self.place(current, new)
         if grown is not current:
             with suppress(VectorIndexError):
-                save_map(grown, path)
+                save_map(grown, self.path)
+            self._whole = self._file_state(), grown
         return grown
 
-    def place(self, known: PictureMap, new: NDArray[np.int64]) -> PictureMap:
+    def place(
+        self, known: PictureMap, new: NDArray[np.int64], *, on_chunk: Callable[[], None] = lambda: None
+    ) -> PictureMap:
         """Return a map with more pictures, each at the median of those on it that are most like it.
 
         Args:
             new: (n,) content ids; those that the model has not embedded are left out.
+            on_chunk: called now and then; what it raises ends the work.
         """
         count = len(known.content_ids)
         sampled = np.arange(min(count, _SAMPLE_ROWS)) * count // min(count, _SAMPLE_ROWS)
@@ -124,6 +150,7 @@ class CatalogMap:
         neighbours = min(_NEIGHBOURS, len(ids))
         placed, positions, regions = [known.content_ids], [known.positions], [known.region_of]
         for first in range(0, len(new), _CHUNK):
+            on_chunk()
             some, embeddings = self.embeddings(new[first : first + _CHUNK])
             if not len(some):
                 continue

@@ -27,7 +27,7 @@ def follow_edits(connection: Connection, edits: Iterable[tuple[int, int]]) -> No
     Where a file has the former content still, both are there.
 
     Args:
-        edits: ids of the contents of files before and now; `files` has the new ones.
+        edits: ids of the contents of files before and now; `files` has the new ones. No other file has had these.
     """
     changed: dict[int, list[int]] = {}
     for before, now in edits:

@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from clipsearch.description import pack
 from clipsearch.store import tables
@@ -140,8 +140,9 @@ def upsert_files(
     if database.execute_many(connection, _INSERT_NEW_FILE, rows) < len(rows):  # some are known: look up what they had
         known = _contents_at(database, connection, files)
         touched |= set(known.values())
+        edits = _without_moves(list(_edits_of(rows, known)), connection, new={row[:2] for row in rows} - known.keys())
         database.execute_many(connection, _INSERT_FILE, rows)
-        follow_edits(connection, _edits_of(rows, known))
+        follow_edits(connection, edits)
     for chunk in chunks(sorted(touched)):
         touch_contents(connection, tables.contents.c.content_id.in_(chunk), change=change)
 
@@ -165,11 +166,28 @@ def _contents_at(
 
 
 def _edits_of(rows: Sequence[tuple[object, ...]], known: Mapping[tuple[int, bytes], int]) -> Iterator[tuple[int, int]]:
-    """Yield the contents of files before and now, where both are known."""
+    """Yield the contents of files before and now, where both are known and differ."""
     for root_id, path, *values in rows:
         before, now = known.get((cast("int", root_id), cast("bytes", path))), values[3]
-        if before is not None and isinstance(now, int):
+        if before is not None and isinstance(now, int) and before != now:
             yield before, now
+
+
+def _without_moves(
+    edits: Sequence[tuple[int, int]], connection: Connection, *, new: Collection[tuple[object, ...]]
+) -> list[tuple[int, int]]:
+    """Leave out contents that other files have had: one of these was renamed to, or copied over, the name of another.
+
+    Args:
+        new: folder and relative path of files that were inserted just now.
+    """
+    file, moved = tables.files, set[int]()
+    for chunk in chunks(sorted({now for _, now in edits})):
+        found = select(file.c.content_id, file.c.root_id, file.c.relative_path)
+        for row in connection.execute(found.where(file.c.content_id.in_(chunk), file.c.removed_at.is_(None))):
+            if (row.root_id, os.fsencode(row.relative_path)) not in new:
+                moved.add(row.content_id)
+    return [(before, now) for before, now in edits if now not in moved]
 
 
 def _file_row(file: FileRecord, contents: Mapping[bytes, StoredContent]) -> tuple[object, ...]:

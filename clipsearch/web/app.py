@@ -62,6 +62,7 @@ def make_app(
         if watcher is not None:
             watcher.start()
         yield
+        site.job.end()
         for each in background:
             each.stop()
         for each in background:

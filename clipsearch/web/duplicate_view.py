@@ -54,11 +54,12 @@ class DuplicateFilter:
             return False
         if self.id and all(file.content_id != self.id for file in group.pictures):
             return False
-        names = self.folder.strip(os.sep)
+        folder = self.folder.replace(os.altsep, os.sep) if os.altsep else self.folder
+        names = folder.strip(os.sep)
         if not names:
             return True
-        if os.path.isabs(self.folder):  # noqa: PTH117 (untrusted: no path of this machine)
-            return any(file.path.startswith(self.folder.rstrip(os.sep) + os.sep) for file in group.pictures)
+        if os.path.isabs(folder):  # noqa: PTH117 (untrusted: no path of this machine)
+            return any(file.path.startswith(folder.rstrip(os.sep) + os.sep) for file in group.pictures)
         return any(f"{os.sep}{names}{os.sep}" in file.path for file in group.pictures)
 
     def url(self, after: str = "") -> str:

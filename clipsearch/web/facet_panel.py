@@ -154,7 +154,7 @@ def _exact(name: str, value: str, values: Values, passing: Query, site: Site) ->
 
 def _count(name: str, value: str, passing: Query, site: Site) -> int:
     narrowed = replace(passing, filters=(*passing.filters, parse_filter(name, value)))
-    return site.catalog.pictures.facets(narrowed).pictures
+    return site.catalog.pictures.count(narrowed)
 
 
 def _values_of(facets: CatalogFacets, passing: Query, site: Site) -> tuple[tuple[str, str, Values], ...]:

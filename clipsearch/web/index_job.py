@@ -53,6 +53,7 @@ class IndexJob:
         self._status = JobStatus()
         self._thread: threading.Thread | None = None
         self._cancel = threading.Event()
+        self._is_ended = False
         self._other_run: CurrentRun | None = None
         self._looked_at = -_LOOK_EVERY_S
 
@@ -91,6 +92,8 @@ class IndexJob:
             if not is_folder:
                 raise InputError(f"no folder {folder}")
         with self._lock:
+            if self._is_ended:
+                raise CatalogBusyError("the server is being stopped")
             if self._status.state == "running" and self._status.is_job:
                 raise CatalogBusyError("a folder is being indexed already")
             self._cancel.clear()
@@ -103,6 +106,12 @@ class IndexJob:
         """Cancel the job: it ends within a second or a batch, and completed work is saved."""
         self._cancel.set()
 
+    def end(self) -> None:
+        """Cancel the job, and start none any more."""
+        with self._lock:
+            self._is_ended = True
+        self.stop()
+
     def note_watching(self, done: int, to_do: int) -> None:
         """Report the progress of a run that is no job, unless there is one."""
         with self._lock:
@@ -111,8 +120,8 @@ class IndexJob:
 
     def end_watching(self, report: IndexReport | None) -> None:
         """Report the end of a run that is no job; None: it has failed."""
-        self.runs += report is None or has_changes(report)
         with self._lock:
+            self.runs += report is None or has_changes(report)
             if self._status.state == "running" and not self._status.is_job:
                 self._status = JobStatus() if report is None else replace(self._status, state="done", report=report)
 
@@ -132,7 +141,8 @@ class IndexJob:
             self._change(state="failed", error=f"unexpected error: {type(error).__name__}")
             raise
         else:
-            self.runs += 1
+            with self._lock:
+                self.runs += 1
             self._change(state="stopped" if report.interrupted else "done", report=report)
 
     def _note(self, done: int, to_do: int) -> None:

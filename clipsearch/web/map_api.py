@@ -75,8 +75,9 @@ def make_map_api(site: Site) -> APIRouter:
         """Return the map; 404 where it is not made yet."""
         found = catalog.pictures.find_map()
         if found is None:
-            if site.map_job.error is not None:
-                raise site.map_job.error
+            error = site.map_job.error
+            if error is not None:
+                raise error.with_traceback(None)
             how = f"{site.map_job.progress:.0%} of it is" if site.map_job.is_running else "POST /api/map starts it"
             raise HTTPException(404, f"the map of the pictures is not made yet: {how}")
         with lock:

@@ -68,8 +68,8 @@ def reveal_file(path: str) -> bool:
     return any(map(_runs, reveal_commands(path, sys.platform)))
 
 
-def reveal_commands(path: str, platform: str) -> list[list[str]]:
-    """Return the commands that show an absolute path, of which the first that works is enough.
+def reveal_commands(path: str, platform: str) -> "list[list[str] | str]":
+    """Return the commands that show an absolute path, of which the first that works is enough; as text on Windows.
 
     Args:
         platform: as `sys.platform`.
@@ -77,7 +77,7 @@ def reveal_commands(path: str, platform: str) -> list[list[str]]:
     if platform == "darwin":
         return [["open", "-R", path]]
     if platform == "win32":
-        return [["explorer", "/select,", path]]
+        return [f'explorer /select,"{path}"']  # it divides at commas; no path has a quote there
     # Source: freedesktop.org, "File manager D-Bus interface". A comma would begin another item.
     show = ["dbus-send", "--session", "--print-reply", "--dest=org.freedesktop.FileManager1"]
     show += ["/org/freedesktop/FileManager1", "org.freedesktop.FileManager1.ShowItems"]
@@ -87,7 +87,7 @@ def reveal_commands(path: str, platform: str) -> list[list[str]]:
     ]
 
 
-def _runs(command: Sequence[str]) -> bool:
+def _runs(command: Sequence[str] | str) -> bool:
     with suppress(OSError, ValueError, subprocess.TimeoutExpired):
         ended = subprocess.run(  # noqa: S603
             command,
@@ -98,5 +98,5 @@ def _runs(command: Sequence[str]) -> bool:
             check=False,
         )
         # The explorer returns 1 whatever it does.
-        return ended.returncode == 0 or command[0] == "explorer"
+        return ended.returncode == 0 or isinstance(command, str)
     return False

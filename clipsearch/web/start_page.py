@@ -83,16 +83,23 @@ def _folders(site: Site) -> list[FolderLink]:
 def _subfolders(root: str) -> list[str]:
     try:
         with os.scandir(root) as entries:
-            names = sorted(each.name for each in entries if not each.name.startswith(".") and each.is_dir())
+            names = sorted(each.name for each in entries if not each.name.startswith(".") and _is_folder(each))
     except OSError:
         return []
     return [str(Path(root) / name) for name in names[:_MOST_LISTED]]
 
 
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads nowhere, or to where one may not look
+        return False
+
+
 def _count(path: str, site: Site) -> FolderLink | None:
     page_query = PageQuery(folder=path)
     try:
-        pictures = site.catalog.pictures.facets(page_query.parse()).pictures
+        pictures = site.catalog.pictures.count(page_query.parse())
     except InputError:  # a path longer than a filter may be
         return None
     shown = path.encode("utf-8", "replace").decode()

@@ -39,6 +39,7 @@ class Watcher:
             try:
                 for report in self._catalog.admin.watch(stop=self._stop, on_progress=self._job.note_watching):
                     self._job.end_watching(report)
+                    said = ""
             except Exception as error:  # noqa: BLE001 (the server goes on without)
                 self._job.end_watching(None)
                 reason = self._reason_of(error)

@@ -25,7 +25,7 @@ MOST_FILES = 2_000
 """Upper limit of the pictures in one archive."""
 
 MOST_BYTES = 4_000_000_000
-"""Upper limit of an archive: all programs read archives of this size, which need no ZIP64."""
+"""Upper limit of an archive: a download that breaks off begins anew."""
 
 _CHUNK_BYTES = 256 << 10
 
@@ -86,7 +86,7 @@ def zip_chunks(catalog: Catalog, content_ids: Sequence[int]) -> Iterator[bytes]:
     """Yield a ZIP archive of pictures, in their order, each under a name of its own."""
     sink = _Sink()
     missing: list[str] = []
-    names: set[str] = {_MISSING}
+    names = {_MISSING: 1}
     known = set[int]()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
         for details in _details(catalog, content_ids):
@@ -97,6 +97,7 @@ def zip_chunks(catalog: Catalog, content_ids: Sequence[int]) -> Iterator[bytes]:
                 stream = open_file(details, partial(_read, details=details, opened=opened), noun="picture")
             except HTTPException as error:
                 missing.append(f"{label}: {error.detail}")
+                yield sink.take()  # where many are missing, one who has gone is noticed
                 continue
             with stream.file as file:
                 entry = zipfile.ZipInfo(_unique(safe_name(name_of(opened[-1])), names), _moment(details))
@@ -121,14 +122,19 @@ def safe_name(name: str) -> str:
     return f"_{safe}" if _DEVICE.match(safe) else safe
 
 
-def _unique(name: str, names: set[str]) -> str:
-    """Return a name that none of the others is, whatever their case, and add it to them."""
+def _unique(name: str, names: dict[str, int]) -> str:
+    """Return a name that none of the others is, whatever their case, and add it to them.
+
+    Args:
+        names: folded names, and the number that the last one of each name has got.
+    """
     stem, dot, suffix = name.rpartition(".")
-    found, number = name, 1
+    found, number = name, names.get(name.casefold(), 0)
     while found.casefold() in names:
         number += 1
         found = f"{stem or suffix} ({number}){dot if stem else ''}{suffix if stem else ''}"
-    names.add(found.casefold())
+    names[name.casefold()] = max(number, 1)
+    names.setdefault(found.casefold(), 1)
     return found
 
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from clipsearch import Catalog, QueryError
-from clipsearch.errors import CatalogNotFoundError, ClipSearchNotice
+from clipsearch.errors import CatalogNotFoundError, ClipSearchNotice, VectorIndexError
 from clipsearch.maintenance.orphans import find_leftovers, named_files
 from clipsearch.paths import index_folder
 from clipsearch.session import maps
@@ -201,3 +201,39 @@ def test_a_map_of_other_pictures_is_made_again(catalog, photos):
     catalog.index(photos)
     assert catalog.pictures.find_map() is None
     assert catalog.pictures.map().laid_out == 3
+
+
+def test_pictures_that_come_while_the_map_is_made_are_on_it_afterwards(catalog, photos):
+    def on_progress(done, steps):
+        if not list(photos.glob("late-*")):
+            for number in range(3):
+                Image.new("RGB", (16, 12), (200, 10 + number, 10)).save(photos / f"late-{number}.png")
+            catalog.index(photos)
+
+    made = catalog.pictures.map(on_progress=on_progress)
+    assert len(made.content_ids) == 36
+    assert len(catalog.pictures.find_map().content_ids) == 39
+
+
+def test_a_map_that_can_not_be_saved_stays_in_use(catalog, photos, monkeypatch):
+    def fail_to_save(*_):
+        raise VectorIndexError("the disk is full")
+
+    monkeypatch.setattr(maps, "save_map", fail_to_save)
+    with pytest.warns(ClipSearchNotice, match="the disk is full"):
+        catalog.pictures.map()
+    paint(photos, "red", range(20, 22))
+    catalog.index(photos)
+    assert len(catalog.pictures.find_map().content_ids) == 38
+
+
+def test_pictures_that_come_back_are_where_they_were(catalog, photos, tmp_path):
+    before = catalog.pictures.map()
+    places = dict(zip(before.content_ids.tolist(), before.positions.tolist(), strict=True))
+    (photos / "red-3.png").rename(tmp_path / "red-3.png")
+    catalog.index(photos)
+    assert len(catalog.pictures.find_map().content_ids) == 35
+    (tmp_path / "red-3.png").rename(photos / "red-3.png")
+    catalog.index(photos)
+    after = catalog.pictures.find_map()
+    assert dict(zip(after.content_ids.tolist(), after.positions.tolist(), strict=True)) == places

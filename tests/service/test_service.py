@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -113,8 +114,11 @@ def test_launchd_reads_the_command_as_it_is(name, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_windows_reads_the_command_as_it_is(name, tmp_path):
-    service = service_of(f"/data/{name}")
-    path = managers.install(service, TaskScheduler(tmp_path, "HOME\\Ada & Søn"))
+    manager, service = TaskScheduler(tmp_path, "HOME\\Ada & Søn"), service_of(f"/data/{name}")
+    with pytest.raises(InputError, match="CLIPSEARCH_CACHE"):  # it would run with another one
+        managers.install(service, manager)
+    service = replace(service, environment={})
+    path = managers.install(service, manager)
     assert path.read_bytes().startswith(b"\xff\xfe")
     task, space = ElementTree.fromstring(path.read_bytes()), "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
     found = {each.tag.removeprefix(space): each.text for each in task.iter()}

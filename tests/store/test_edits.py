@@ -94,6 +94,26 @@ def test_copies_that_are_edited_in_different_ways_both_stay(catalog, photos):
     assert catalog.albums.get("a").count == 3
 
 
+def test_a_renamed_file_is_no_edit_of_what_had_the_name(catalog, photos):
+    """As where one of a burst is deleted, and another one gets its name: all of them look alike."""
+    paint(photos / "next.jpg", 2, light=0.97)
+    catalog.index(photos)
+    before = catalog.albums.pictures("a")
+    (photos / "next.jpg").replace(photos / "plain.jpg")
+    catalog.index(photos)
+    assert names(catalog) == ["dated.jpg"]
+    assert catalog.albums.pictures("a") == before
+    assert len(catalog.concepts.get("rex").negatives) == 1
+
+
+def test_a_file_that_is_copied_over_another_is_no_edit(catalog, photos):
+    paint(photos / "next.jpg", 2, light=0.97)
+    catalog.index(photos)
+    (photos / "plain.jpg").write_bytes((photos / "next.jpg").read_bytes())
+    catalog.index(photos)
+    assert names(catalog) == ["dated.jpg"]
+
+
 def test_what_is_undone_is_as_before(catalog, photos):
     before, original = catalog.albums.pictures("a"), (photos / "plain.jpg").read_bytes()
     paint(photos / "plain.jpg", 2, light=0.9)

@@ -86,4 +86,4 @@ def test_what_is_not_there_is_not_shown(catalog, commands, tmp_path, name):
 
 def test_each_system_has_its_own_command():
     assert reveal_commands("/p/a b.png", "darwin") == [["open", "-R", "/p/a b.png"]]
-    assert reveal_commands("C:\\p\\a b.png", "win32") == [["explorer", "/select,", "C:\\p\\a b.png"]]
+    assert reveal_commands("C:\\p\\a, b.png", "win32") == ['explorer /select,"C:\\p\\a, b.png"']
