@@ -195,7 +195,7 @@ def test_names_steer_no_terminal(tmp_path, monkeypatch):
         (2, "index", "--catalog", b"\x1b[2J\n/c"),
         (2, "captions", "add", b"gone\x1b[2J\xff.txt"),
         (4, "model", "inspect", b"./\x1b[2J"),
-        (2, b"\x1b[2J\n"),
+        (0, b"\x1b[2J\n"),  # no command: a query
         (2, "query", b"--\x1b[2J\n"),
     ):
         output = output_of(*arguments, cwd=photos, code=code)

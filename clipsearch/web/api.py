@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Annotated, Any
 
 import anyio.to_thread
@@ -17,6 +18,7 @@ from clipsearch.version import __version__
 from clipsearch.web import index_schemas, schemas
 from clipsearch.web.films import add_films
 from clipsearch.web.hit_schemas import Hit, Phrase, SearchResult
+from clipsearch.web.index_job import JobStatus
 from clipsearch.web.lanes import TooBusyError
 from clipsearch.web.originals import add_originals
 from clipsearch.web.page_query import MarkId
@@ -246,10 +248,17 @@ def make_api(site: Site) -> APIRouter:
         site.job.stop()
         return index_schemas.IndexStatus.of(site.job.status)
 
-    @api.get("/index", summary="Get the progress of indexing", tags=["catalog"])
     @site.lanes.queries
-    def index_status() -> index_schemas.IndexStatus:
-        return index_schemas.IndexStatus.of(site.job.find_status())
+    def find_status() -> JobStatus:
+        return site.job.find_status()
+
+    @api.get("/index", summary="Get the progress of indexing", tags=["catalog"])
+    async def index_status() -> index_schemas.IndexStatus:
+        status = site.job.status
+        if status.state != "running":
+            with suppress(TooBusyError):  # then runs of other processes are not looked up
+                status = await find_status()
+        return index_schemas.IndexStatus.of(status)
 
     @api.get(
         "/index/events",

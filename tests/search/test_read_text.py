@@ -237,7 +237,7 @@ def test_kinds_on_the_page_and_in_the_api(catalog):
     assert 'name="kind"' not in client.get("/").text
     tell(catalog.directory, {"03.png": "receipt", "05.png": "whiteboard"})
     client = client_of(catalog)
-    assert "receipt (1)" in client.get("/").text
+    assert "<bdi>receipt</bdi> <small>1</small>" in client.get("/").text
     page = client.get("/", params={"kind": "receipt"}).text
     assert "03.png" in page and "05.png" not in page
     assert client.get("/", params={"kind": "jpeg"}).status_code == 400
