@@ -45,8 +45,8 @@ def serve(
         bool | None,
         typer.Option(
             "--index/--no-index",
-            help="Let clients index folders of this machine, and change concepts, albums and saved searches. Default: on "
-            "127.0.0.1 only.",
+            help="Let clients index folders of this machine, and change concepts, albums and saved searches. Default: "
+            "on 127.0.0.1 only.",
             show_default=False,
         ),
     ] = None,
