@@ -56,8 +56,11 @@ class AlbumCollection:
 
     def list(self) -> builtins.list[Album]:
         """List all albums by name, the favourites first."""
-        albums = self._session.store.album_rows.list_all()
-        return sorted(albums, key=lambda album: (album.name != FAVOURITES, fold_name(album.name)))
+        return sorted(self._session.store.album_rows.list_all(), key=lambda album: _place_of(album.name))
+
+    def names(self) -> builtins.list[str]:
+        """List the names of all albums in the order of `list`, without counting their pictures."""
+        return sorted(self._session.store.album_rows.names(), key=_place_of)
 
     def get(self, name: str) -> Album:
         """Return an album.
@@ -116,6 +119,10 @@ class AlbumCollection:
         """Return the name of an album as it is stored; None where there is none."""
         wanted, names = album_key(name), self._session.store.album_rows.names()
         return next((each for each in names if album_key(each) == wanted), None)
+
+
+def _place_of(name: str) -> tuple[bool, str]:
+    return name != FAVOURITES, fold_name(name)
 
 
 def _checked(name: str) -> str:

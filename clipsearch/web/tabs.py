@@ -38,8 +38,8 @@ def make_tabs(page_query: PageQuery, site: Site) -> Tabs:
     """Build the tabs, with the one that shows what the page does."""
     saved = [(f"@{each.name}", f"@{each.name}") for each in site.catalog.saved.list()[:_MOST_TABS]]
     albums = [
-        ("★ Favourites" if each.name == FAVOURITES else each.name, str(Filter("album", Pattern(each.name))))
-        for each in site.catalog.albums.list()[:_MOST_TABS]
+        ("★ Favourites" if name == FAVOURITES else name, str(Filter("album", Pattern(name))))
+        for name in site.catalog.albums.names()[:_MOST_TABS]
     ]
     queries = [("All pictures", ""), *albums[:1], *saved, *albums[1:]]
     shown = _shown(page_query)
