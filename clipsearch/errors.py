@@ -2,11 +2,12 @@
 
 ClipSearchError
 ├── InputError              a folder, file or argument that is invalid
-│   └── QueryError          an empty or invalid query
-│       ├── QuerySyntaxError    a query that can't be parsed, with the position of the error
-│       ├── UnknownPictureError no picture has this id
-│       ├── UnknownConceptError no concept, or saved search, has this name
-│       └── UnknownAlbumError   no album has this name
+│   ├── QueryError          an empty or invalid query
+│   │   ├── QuerySyntaxError    a query that can't be parsed, with the position of the error
+│   │   ├── UnknownPictureError no picture has this id
+│   │   ├── UnknownConceptError no concept, or saved search, has this name
+│   │   └── UnknownAlbumError   no album has this name
+│   └── NameTakenError      something else has this name
 ├── MissingExtraError       an optional package that is not installed
 ├── ImageReadError          a picture that can't be read or decoded
 │   └── TransientReadError      a temporary failure: out of memory, disk error; worth a retry
@@ -69,6 +70,10 @@ class UnknownConceptError(QueryError):
 
 
 class UnknownAlbumError(QueryError):
+    pass
+
+
+class NameTakenError(InputError):
     pass
 
 

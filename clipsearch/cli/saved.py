@@ -7,7 +7,7 @@ import typer
 from clipsearch.cli.options import CatalogOption, JsonOption
 from clipsearch.cli.query_arguments import read_query
 from clipsearch.cli.render import note, out, print_json, printable
-from clipsearch.errors import InputError
+from clipsearch.errors import InputError, NameTakenError
 from clipsearch.store.records import SavedSearch
 
 app = typer.Typer(help="List and remove saved searches.", no_args_is_help=False, rich_markup_mode=None)
@@ -36,8 +36,8 @@ def save(
     with Catalog.open(catalog) as opened:
         try:
             saved = opened.saved.add(name, " ".join(words), replace=force)
-        except InputError as error:
-            raise InputError(f"{error}; --force replaces it") if " already: " in str(error) else error from None
+        except NameTakenError as error:
+            raise InputError(f"{error}; --force replaces it") from error
     if json:
         _print([saved], json=True)
     else:

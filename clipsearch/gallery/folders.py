@@ -4,10 +4,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from clipsearch.errors import InputError
-from clipsearch.query.filters import Filter, Listed
+from clipsearch.query.filters import listed
 from clipsearch.query.syntax import Query
 from clipsearch.session.session import Session
 from clipsearch.store import IndexedFile
@@ -30,5 +28,4 @@ def files_below(folders: Sequence[str], session: Session) -> list[IndexedFile]:
 def within(query: Query, folder: str, session: Session) -> Query:
     """Limit a query to pictures with a file below an absolute folder, whose name is no pattern and keeps its case."""
     found = {file.content_id for file in session.store.reader.files_below([folder])}
-    below = Filter("written", Listed(np.array(sorted(found), dtype=np.int64)))
-    return replace(query, filters=(*query.filters, below))
+    return replace(query, filters=(*query.filters, listed(found)))

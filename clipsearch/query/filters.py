@@ -1,7 +1,7 @@
 """Parse filters on the metadata of pictures: the part of a query that needs no model."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -111,6 +111,13 @@ def parse_filter(key: str, value: str, *, is_negated: bool = False) -> Filter:
         return Filter(key, _PARSERS[key](value.strip()), is_negated)
     except ValueError as error:
         raise QueryError(f"{key}: {error}") from error
+
+
+def listed(content_ids: Iterable[int], *, is_negated: bool = False) -> Filter:
+    """Return the filter that some pictures pass, or all others."""
+    import numpy as np  # few queries have one
+
+    return Filter("written", Listed(np.array(sorted(content_ids), dtype=np.int64)), is_negated)
 
 
 def quoted(text: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from clipsearch.errors import QueryError, UnknownPictureError
 from clipsearch.notices import timed
 from clipsearch.query import Query
+from clipsearch.query.filters import listed
 from clipsearch.search.feedback import Feedback
 from clipsearch.search.hits import SearchHit, embeddings_of
 from clipsearch.search.terms import AnyQuery, Pictures, as_query, embed_query
@@ -52,7 +53,7 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
     from clipsearch.search.retrieval import search_pictures
     from clipsearch.search.sorting import MOST_SORTED, find_fitting, order_of, sort_hits
     from clipsearch.search.stacks import Shown, show_best
-    from clipsearch.search.written import DEPTH, find_matches, fuse, keys_of, listed, quote_hits
+    from clipsearch.search.written import DEPTH, find_matches, fuse, keys_of, quote_hits
 
     top_k = options.top_k
     _check_options(options)

@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-
 from clipsearch.errors import ImageReadError, InputError, QueryError, UnknownPictureError
 from clipsearch.images.locations import find_location
 from clipsearch.paths import expand_user
@@ -59,7 +57,7 @@ def without_own(query: "Query", store: Store) -> "Query":
         ImageReadError: a picture's file can't be read.
         InputError: it is missing.
     """
-    from clipsearch.query.filters import Filter, Listed
+    from clipsearch.query.filters import listed
 
     terms = [term for group in query.groups for term in group]
     own = {int(term.value.partition("#")[0]) for term in terms if term.kind == "id"}
@@ -68,8 +66,7 @@ def without_own(query: "Query", store: Store) -> "Query":
         own.update(store.pictures.find_contents({_hash(find_location(name).path) for name in files}).values())
     if not own:
         return query
-    listed = Listed(np.array(sorted(own), dtype=np.int64))
-    return replace(query, filters=(*query.filters, Filter("written", listed, is_negated=True)))
+    return replace(query, filters=(*query.filters, listed(own, is_negated=True)))
 
 
 def _key_of(picture: IndexedPicture) -> int | bytes:

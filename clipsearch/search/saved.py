@@ -4,11 +4,9 @@ import builtins
 from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
-
-from clipsearch.errors import InputError, QueryError, UnknownConceptError
+from clipsearch.errors import InputError, NameTakenError, QueryError, UnknownConceptError
 from clipsearch.query import Query, concept_name
-from clipsearch.query.filters import Filter, Listed
+from clipsearch.query.filters import listed
 from clipsearch.search.engine import SearchOptions, answer_query
 from clipsearch.search.expansion import expand_search, resolve_query
 from clipsearch.search.hits import SearchHit
@@ -41,7 +39,8 @@ class SavedSearches:
             replace: an older search of this name.
 
         Raises:
-            InputError: the name is invalid, or taken by a concept or, without `replace`, by another search.
+            InputError: the name is invalid, or that of a concept.
+            NameTakenError: it is that of another search, without `replace`.
             QueryError: the query is invalid, names a file or a URL, or refers to itself or to an unknown name.
         """
         folded, store = _folded(name), self._session.store
@@ -57,7 +56,7 @@ class SavedSearches:
         for other in sorted({term.value for group in found.groups for term in group if term.kind == "concept"}):
             get_concept(other, store, is_in_query=True)
         if not store.saved_searches.set(folded, query, replace=replace):
-            raise InputError(f"there is a saved search @{folded} already: {self.get(folded).query[:80]}")
+            raise NameTakenError(f"there is a saved search @{folded} already: {self.get(folded).query[:80]}")
         return self.get(folded)
 
     def list(self) -> builtins.list[SavedSearch]:
@@ -108,8 +107,7 @@ class SavedSearches:
         from clipsearch.scoring.relevance import DEFAULT_CUTOFF
 
         query = expand_search(saved, self._session)
-        among = Filter("written", Listed(np.arange(content_ids.start, content_ids.stop, dtype=np.int64)))
-        query = replace(query, filters=(*query.filters, among))
+        query = replace(query, filters=(*query.filters, listed(content_ids)))
         options = SearchOptions(
             len(content_ids), min_relevance=DEFAULT_CUTOFF if query.groups else 0.0, newest=content_ids[-1]
         )

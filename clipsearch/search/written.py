@@ -16,14 +16,12 @@ Source: Cormack, Clarke, Buettcher, "Reciprocal rank fusion outperforms Condorce
 SIGIR 2009 (k = 60).
 """
 
-from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-
-import numpy as np
 
 from clipsearch.parts import Part
 from clipsearch.query import Query
-from clipsearch.query.filters import Filter, Listed, Pattern
+from clipsearch.query.filters import Filter, Pattern, listed
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF
 from clipsearch.search.hits import SearchHit
 from clipsearch.search.stacks import stack_keys
@@ -110,11 +108,6 @@ def find_matches(
 
 def _has_all(texts: Sequence[str], wanted: Words) -> bool:
     return all(any(word in text for text in texts) for word in wanted.words)
-
-
-def listed(content_ids: Iterable[int]) -> Filter:
-    """Return the filter that some pictures pass."""
-    return Filter("written", Listed(np.array(sorted(content_ids), dtype=np.int64)))
 
 
 def searched_words(query: Query) -> Words | None:

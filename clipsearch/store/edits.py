@@ -27,13 +27,13 @@ def follow_edits(connection: Connection, edits: Iterable[tuple[int, int]]) -> No
     Where a file has the former content still, both are there.
 
     Args:
-        edits: ids of the contents of files before and now; `files` has the new ones. No other file has had these.
+        edits: ids of the contents of files before and now, which differ; `files` has the new ones. No other file has
+            had these.
     """
     changed: dict[int, list[int]] = {}
     for before, now in edits:
-        if before != now and now not in changed.setdefault(before, []):
+        if now not in changed.setdefault(before, []):
             changed[before].append(now)
-    changed = {before: all_now for before, all_now in changed.items() if all_now}
     if not changed or not any(connection.execute(select(exists().select_from(table))).scalar() for table, _ in _SAID):
         return
     said = {number for table, _ in _SAID for number in _those_in(connection, table, list(changed))}

@@ -3,7 +3,7 @@
 from datetime import UTC
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Path, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from clipsearch.errors import UnknownPictureError
@@ -84,7 +84,7 @@ def make_album_api(site: Site) -> APIRouter:
     )
     @site.lanes.queries
     def change(name: AlbumName, request: AlbumChange) -> Album:
-        require_changes()
+        site.require_changes()
         # All or nothing: an unknown id is found before anything is written.
         known = catalog.pictures.summaries(request.remove)
         for each in request.remove:
@@ -105,7 +105,7 @@ def make_album_api(site: Site) -> APIRouter:
     )
     @site.lanes.queries
     def delete(name: AlbumName) -> None:
-        require_changes()
+        site.require_changes()
         catalog.albums.delete(catalog.albums.get(name).name)
 
     @api.post(
@@ -116,12 +116,8 @@ def make_album_api(site: Site) -> APIRouter:
     )
     @site.lanes.queries
     def keywords(request: Keywords) -> WrittenKeywords:
-        require_changes()
+        site.require_changes()
         report = catalog.pictures.add_keywords(list(dict.fromkeys(request.ids)), request.keywords)
         return WrittenKeywords(written=report.written, failed=list(report.failed))
-
-    def require_changes() -> None:
-        if not site.may_index:
-            raise HTTPException(403, "changes are disabled on this server: start it with --index")
 
     return api

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Path, Query
+from fastapi import APIRouter, Path, Query
 
 from clipsearch.web import schemas
 from clipsearch.web.paging import LINKED, PageDep
@@ -32,7 +32,7 @@ def make_concept_api(site: Site) -> APIRouter:
     )
     @site.lanes.queries
     def teach(request: schemas.Lesson) -> schemas.Concept:
-        require_changes()
+        site.require_changes()
         found = catalog.concepts.add(request.name, request.positives, negatives=request.negatives, words=request.words)
         return schemas.Concept.of(found)
 
@@ -50,7 +50,7 @@ def make_concept_api(site: Site) -> APIRouter:
     )
     @site.lanes.queries
     def remove_concept(name: ConceptName) -> None:
-        require_changes()
+        site.require_changes()
         catalog.concepts.remove(catalog.concepts.get(name).name)
 
     @api.delete(
@@ -61,12 +61,8 @@ def make_concept_api(site: Site) -> APIRouter:
     )
     @site.lanes.queries
     def remove_example(name: ConceptName, id: Annotated[int, Path(ge=1, le=1 << 62)]) -> schemas.Concept:
-        require_changes()
+        site.require_changes()
         catalog.concepts.remove_examples(name, [id])
         return schemas.Concept.of(catalog.concepts.get(name))
-
-    def require_changes() -> None:
-        if not site.may_index:
-            raise HTTPException(403, "changes are disabled on this server: start it with --index")
 
     return api

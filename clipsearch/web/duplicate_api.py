@@ -3,7 +3,7 @@
 import os
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from clipsearch.errors import InputError
@@ -81,8 +81,7 @@ def make_duplicate_api(site: Site) -> APIRouter:
     )
     @site.lanes.queries
     def add_marked(request: schemas.AlbumMarks) -> schemas.MarkedAlbum:
-        if not site.may_index:
-            raise HTTPException(403, "changes are disabled on this server: start it with --index")
+        site.require_changes()
         found = require_token(site.duplicates.status.found, request.result)
         marked = find_marked(found, request.changed, request.filter)
         content_ids = whole_pictures(marked, site)

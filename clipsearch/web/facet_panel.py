@@ -5,15 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-import numpy as np
-
 from clipsearch.description import BEST
 from clipsearch.errors import ClipSearchError, QueryError
 from clipsearch.formats import FILM_FORMATS
 from clipsearch.gallery.details import CatalogFacets
 from clipsearch.quantities import count
 from clipsearch.query import Query
-from clipsearch.query.filters import Filter, Listed, parse_filter
+from clipsearch.query.filters import listed, parse_filter
 from clipsearch.search.sorting import MOST_SORTED
 from clipsearch.web.page_query import FIELDS, MAX_LINK_CHARS, SEVERAL, PageQuery
 from clipsearch.web.query_edits import MAX_CHIPS
@@ -72,8 +70,7 @@ def make_panel(page_query: PageQuery, site: Site, *, likely: bool = False) -> tu
         passing, has_terms = Query(filters=parsed.filters), bool(parsed.groups)
         found = collection.likely(parsed, pictures=site.uploads.for_query(parsed)) if likely and has_terms else []
         if found:
-            ids = np.array(sorted(found), dtype=np.int64)
-            passing = Query(filters=(*parsed.filters, Filter("written", Listed(ids))))
+            passing = Query(filters=(*parsed.filters, listed(found)))
         facets = collection.facets(passing)
     except ClipSearchError:
         found, passing, has_terms = [], Query(), False

@@ -1,13 +1,11 @@
 """Define the routes of the HTTP API for saved searches."""
 
-from contextlib import suppress
 from datetime import UTC
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Path
+from fastapi import APIRouter, Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from clipsearch.errors import UnknownConceptError
 from clipsearch.search.saved import MOST_QUERY_CHARACTERS
 from clipsearch.store import records
 from clipsearch.web.album_api import MostNames
@@ -48,11 +46,7 @@ def make_saved_api(site: Site) -> APIRouter:
     @api.put("/saved/{name}", summary="Save a search under a name", tags=["albums"], responses=problems(403, 409))
     @site.lanes.queries
     def save(name: SearchName, request: SearchToSave) -> SavedSearch:
-        require_changes()
-        if not request.replace:
-            with suppress(UnknownConceptError):
-                known = catalog.saved.get(name)
-                raise HTTPException(409, f"there is a saved search @{known.name} already: {known.query[:80]}")
+        site.require_changes()
         return SavedSearch.of(catalog.saved.add(name, request.query, replace=request.replace))
 
     @api.delete(
@@ -64,11 +58,7 @@ def make_saved_api(site: Site) -> APIRouter:
     )
     @site.lanes.queries
     def remove(name: SearchName) -> None:
-        require_changes()
+        site.require_changes()
         catalog.saved.remove(catalog.saved.get(name).name)
-
-    def require_changes() -> None:
-        if not site.may_index:
-            raise HTTPException(403, "changes are disabled on this server: start it with --index")
 
     return api

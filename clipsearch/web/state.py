@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from fastapi import HTTPException
+
 from clipsearch.catalog import Catalog
 from clipsearch.errors import ClipSearchError
 from clipsearch.query import Query
@@ -113,6 +115,15 @@ class Site:
             QueryError: it can't be understood.
         """
         return self.catalog.understand(text).query if text.strip() else Query()
+
+    def require_changes(self) -> None:
+        """Check that visitors may change what users have made of the catalog.
+
+        Raises:
+            HTTPException: 403: they may not.
+        """
+        if not self.may_index:
+            raise HTTPException(403, "changes are disabled on this server: start it with --index")
 
     @property
     def status(self) -> CatalogStatus:

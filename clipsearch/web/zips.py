@@ -25,7 +25,7 @@ MOST_FILES = 2_000
 """Upper limit of the pictures in one archive."""
 
 MOST_BYTES = 4_000_000_000
-"""Upper limit of an archive: a download that breaks off begins anew."""
+"""Upper limit of an archive: a download that breaks off starts from the beginning."""
 
 _CHUNK_BYTES = 256 << 10
 
