@@ -61,6 +61,10 @@ RuntimeOption = Annotated[
         show_default=False,
     ),
 ]
+OcrOption = Annotated[
+    bool | None,
+    typer.Option("--ocr/--no-ocr", help="Also read the text in pictures; or not.", show_default=False),
+]
 PrecisionOption = Annotated[
     str | None,
     typer.Option(

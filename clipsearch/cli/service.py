@@ -11,6 +11,7 @@ from clipsearch.cli.options import (
     DeviceOption,
     MaxMegapixelsOption,
     ModelOption,
+    OcrOption,
     PrecisionOption,
     RuntimeOption,
 )
@@ -46,10 +47,7 @@ def install(
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
     precision: PrecisionOption = None,
-    ocr: Annotated[
-        bool | None,
-        typer.Option("--ocr/--no-ocr", help="Also read the text in pictures; or not.", show_default=False),
-    ] = None,
+    ocr: OcrOption = None,
     rescan: Annotated[
         float | None,
         typer.Option("--rescan", metavar="SECONDS", min=1, help="Scan network drives this often.", show_default=False),

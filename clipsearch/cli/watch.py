@@ -17,6 +17,7 @@ from clipsearch.cli.options import (
     MaxMegapixelsOption,
     MaxSecondsOption,
     ModelOption,
+    OcrOption,
     PrecisionOption,
     RuntimeOption,
     decoding_limits,
@@ -38,10 +39,7 @@ def watch(
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
     precision: PrecisionOption = None,
-    ocr: Annotated[
-        bool | None,
-        typer.Option("--ocr/--no-ocr", help="Also read the text in pictures; or not.", show_default=False),
-    ] = None,
+    ocr: OcrOption = None,
     rescan: Annotated[
         float | None,
         typer.Option(
