@@ -11,6 +11,7 @@ from clipsearch.errors import QueryError, UnknownPictureError
 from clipsearch.notices import timed
 from clipsearch.query import Query
 from clipsearch.query.filters import listed
+from clipsearch.search.expansion import notify_names
 from clipsearch.search.feedback import Feedback
 from clipsearch.search.hits import SearchHit, embeddings_of
 from clipsearch.search.terms import AnyQuery, Pictures, as_query, embed_query
@@ -40,7 +41,7 @@ class SearchOptions:
     sort: Sort = "relevance"
     reverse: bool = False
     newest: int | None = None  # highest content id that is found
-    notifies: bool = True  # of pictures that its filters know nothing of
+    notifies: bool = True  # of pictures that its filters know nothing of, and of names among its words
     written: bool = True
 
 
@@ -59,8 +60,8 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
     _check_options(options)
     parsed, known_pictures = _with_feedback(query, options, session)
     session.require_pictures()
-    if parsed.filters and options.notifies:
-        notify_unmeasured(parsed.filters, session)
+    if options.notifies:
+        _notify(parsed, session)
     filters, store = parsed.filters, session.store
     stacks = options.stacks and store.reader.stacks.has_any()
     order = order_of(options.sort, reverse=options.reverse, has_terms=bool(parsed.groups))
@@ -116,6 +117,13 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
         hits = embedded.explain(hits, directions, unwanted)
     hits = quote_hits(hits, matches, filters, session, keys)
     return hits if shown is None else show_best(hits, shown, store)
+
+
+def _notify(query: Query, session: Session) -> None:
+    """Say what the query's filters know nothing of, and which names it takes as words."""
+    if query.filters:
+        notify_unmeasured(query.filters, session)
+    notify_names(query, session)
 
 
 def _check_options(options: SearchOptions) -> None:

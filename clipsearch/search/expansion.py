@@ -29,16 +29,14 @@ def resolve_query(query: str | Query, session: Session) -> Query:
             words.
     """
     parsed = parse_local(query) if isinstance(query, str) else query
-    terms = [term for group in parsed.groups for term in group]
-    for term in terms:
-        if term.kind == "words" and "@" in term.value:
-            _notify_of_names(term.value, session)
-    return _expand(parsed, session, ()) if any(term.kind == "concept" for term in terms) else parsed
+    has_names = any(term.kind == "concept" for group in parsed.groups for term in group)
+    return _expand(parsed, session, ()) if has_names else parsed
 
 
-def _notify_of_names(words: str, session: Session) -> None:
+def notify_names(query: Query, session: Session) -> None:
     """Say where a known name is part of words, and not looked for."""
-    for found in _NAME_IN_WORDS.findall(words):
+    words = [term.value for group in query.groups for term in group if term.kind == "words" and "@" in term.value]
+    for found in (name for text in words for name in _NAME_IN_WORDS.findall(text)):
         name = concept_name(found)
         if name is not None and (session.store.saved_searches.find(name) or session.store.concepts.find(name)):
             notify(f"@{name} is taken as one of the words: write a sign before it, as in 'words & @{name}'")
